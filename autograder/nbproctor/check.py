@@ -1,0 +1,43 @@
+"""Grading a learner's own notebook on the spot: no gradebook, no class."""
+
+import tempfile
+from pathlib import Path
+
+from nbproctor.config import Limits
+from nbproctor.errors import ConfigError
+from nbproctor.grade import grade_submission
+from nbproctor.lesson import load_lesson
+from nbproctor.notebook import read_submission
+from nbproctor.records import Report
+from nbproctor.release import release_lesson
+
+__all__ = ["check_notebook"]
+
+
+def check_notebook(root: Path, name: str, notebook: Path, limits: Limits) -> Report:
+    """Grade one notebook of the lesson `name` of the course at `root`.
+
+    The lesson is released anew into a scratch folder: the release in `notebooks/` may be the very
+    notebook that the learner works in.
+
+    Raises:
+        ConfigError: there is no such notebook.
+        LessonError: the lesson has not been built.
+    """
+    import nbformat
+
+    source = root / "solutions" / name / f"{name}.ipynb"
+    if not notebook.is_file():
+        raise ConfigError("there is no such notebook", where=notebook)
+    if not source.is_file():
+        raise ConfigError("this lesson is not built: run `make build`", where=source)
+    with tempfile.TemporaryDirectory(prefix="nbproctor-") as scratch:
+        for path, content in release_lesson(root, source.parent, nbformat.read(source, 4)).items():
+            target = Path(scratch) / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        release = Path(scratch) / "notebooks" / name
+        lesson = load_lesson(source, release / f"{name}.ipynb")
+        return grade_submission(
+            lesson, read_submission(notebook, lesson, limits), limits, release
+        ).report

@@ -1,0 +1,111 @@
+"""The command line: `nbproctor check`, `nbproctor demo`, `nbproctor build`.
+
+Importing this module imports neither torch nor nbgrader: `--help` answers at once.
+"""
+
+import argparse
+import sys
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbproctor.config import Limits
+from nbproctor.errors import ConfigError, NbproctorError
+
+__all__ = ["main"]
+
+COURSE_MARK = "nbgrader_config.py"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0 if all is well, 1 if not, 2 if the command cannot be run."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except NbproctorError as error:
+        print(f"nbproctor: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("nbproctor: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nbproctor", description="Grades notebooks.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="grade your own notebook here and now")
+    check.add_argument("lesson", help="a lesson's number or name, for example 02")
+    check.add_argument("--notebook", type=Path, help="another notebook of that lesson")
+    check.add_argument("--html", type=Path, help="where the page goes")
+    check.add_argument("--open", action="store_true", help="open the page in the browser")
+    check.set_defaults(run=_check)
+
+    demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
+    demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
+    demo.set_defaults(run=_demo)
+
+    build = commands.add_parser("build", help="make the notebooks from solutions/*/*.py")
+    build.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
+    build.add_argument("--check", action="store_true", help="only say what is stale")
+    build.set_defaults(run=_build)
+
+    for command in (check, demo, build):
+        command.add_argument("--course", type=Path, help="the course folder (found upwards)")
+    return parser
+
+
+def _course_root(given: Path | None) -> Path:
+    """The course folder: the one given, or the nearest one upwards from here."""
+    start = (given or Path.cwd()).resolve()
+    candidates = [start] if given else [start, *start.parents]
+    for folder in candidates:
+        if (folder / COURSE_MARK).is_file():
+            return folder
+    raise ConfigError("there is no course here", expected=f"a {COURSE_MARK}", where=start)
+
+
+def _lesson_name(root: Path, asked: str) -> str:
+    """The lesson whose folder name is, or begins with, what was asked for."""
+    names = sorted(p.name for p in (root / "notebooks").glob("*") if p.is_dir())
+    found = [n for n in names if n == asked] or [n for n in names if n.startswith(asked)]
+    if len(found) != 1 or not asked:
+        raise ConfigError(
+            f"no single lesson is called '{asked}'", expected=", ".join(names) or "a built course"
+        )
+    return found[0]
+
+
+def _check(options: argparse.Namespace) -> int:
+    from nbproctor.check import check_notebook
+    from nbproctor.report import check_lines, check_page
+
+    root = _course_root(options.course)
+    name = _lesson_name(root, options.lesson)
+    notebook = options.notebook or root / "notebooks" / name / f"{name}.ipynb"
+    report = check_notebook(root, name, notebook, Limits())
+    page = options.html or root / ".nbproctor" / f"check_{name}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(check_page(report, title=name), encoding="utf-8")
+    print(check_lines(report))
+    print(f"The same as a page: {page}")
+    if options.open:
+        webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from nbproctor.demo import run_demo
+
+    return run_demo(_course_root(options.course), options.keep)
+
+
+def _build(options: argparse.Namespace) -> int:
+    from nbproctor.build import build_course
+
+    build_course(_course_root(options.course), options.lessons, options.check)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Errors of nbproctor.
+
+NbproctorError
+├── ConfigError        a setting or a command line is unknown, out of range or contradictory
+├── LessonError        a lesson (source or release notebook) is not what grading needs
+├── BuildError         a lesson could not be built, or a generated file is stale
+├── GradebookError     nbgrader's gradebook and the lesson do not belong together
+├── GraderError        the grader itself failed (judge, kernel start): nobody's answer is at fault
+│   └── ProxyLimitError    a test asks of a proxy what a proxy cannot do: the test's author is told
+└── RemoteError        a call into the student kernel gave no usable answer
+    ├── RemoteTimeoutError  no answer before the deadline
+    ├── RemoteClosedError   the student kernel ended the conversation
+    ├── BadReplyError       the answer is malformed or larger than allowed
+    ├── WrongKindError      an object came where a test needs a value
+    └── StudentError        the learner's code raised an exception
+"""
+
+__all__ = [
+    "BadReplyError",
+    "BuildError",
+    "ConfigError",
+    "GradebookError",
+    "GraderError",
+    "LessonError",
+    "NbproctorError",
+    "ProxyLimitError",
+    "RemoteClosedError",
+    "RemoteError",
+    "RemoteTimeoutError",
+    "StudentError",
+    "WrongKindError",
+]
+
+
+class NbproctorError(Exception):
+    """What went wrong, what was expected, what was found, and where."""
+
+    def __init__(
+        self, what: str, *, expected: object = None, got: object = None, where: object = None
+    ) -> None:
+        parts = [what]
+        parts += [f"expected: {expected}"] if expected is not None else []
+        parts += [f"got: {got}"] if got is not None else []
+        parts += [f"where: {where}"] if where is not None else []
+        super().__init__("\n  ".join(parts))
+        self.what = what
+
+
+class ConfigError(NbproctorError):
+    """A setting or a command line is unknown, out of range or contradictory."""
+
+
+class LessonError(NbproctorError):
+    """A lesson (source or release notebook) is not what grading needs."""
+
+
+class BuildError(NbproctorError):
+    """A lesson could not be built, or a generated file is stale."""
+
+
+class GradebookError(NbproctorError):
+    """nbgrader's gradebook and the lesson do not belong together."""
+
+
+class GraderError(NbproctorError):
+    """The grader itself failed: nobody's answer is at fault."""
+
+
+class ProxyLimitError(GraderError):
+    """A test asks of a proxy what a proxy cannot do: the test's author is told."""
+
+
+class RemoteError(NbproctorError):
+    """A call into the student kernel gave no usable answer."""
+
+
+class RemoteTimeoutError(RemoteError):
+    """No answer before the deadline."""
+
+
+class RemoteClosedError(RemoteError):
+    """The student kernel ended the conversation."""
+
+
+class BadReplyError(RemoteError):
+    """The answer is malformed or larger than allowed."""
+
+
+class WrongKindError(RemoteError):
+    """An object came where a test needs a value."""
+
+
+class StudentError(RemoteError):
+    """The learner's code raised an exception; `type_name` is its class, as claimed."""
+
+    def __init__(self, type_name: str, message: str, where: str = "") -> None:
+        place = f" ({where})" if where else ""
+        super().__init__(f"your code raised {type_name}: {message}{place}")
+        self.type_name = type_name

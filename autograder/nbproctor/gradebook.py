@@ -1,0 +1,200 @@
+"""The one module of the grader that talks to nbgrader.
+
+`nbgrader_config.py` names two classes of this module, and with them the stock commands
+(`nbgrader autograde`, formgrader's buttons) grade through nbproctor:
+
+- RebuildingExporter reads a submission, whatever it is, and writes the rebuilt notebook.
+- JudgedExecute runs it in a student kernel with the tests outside, and leaves verdicts as
+  ordinary cell outputs, from which nbgrader's own SaveAutoGrades takes the scores.
+
+`Course` drives nbgrader's own steps for a course folder.
+"""
+
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import Execute
+from traitlets import Dict, validate
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from nbproctor.config import Limits, limits_from
+from nbproctor.errors import ConfigError, GradebookError
+from nbproctor.grade import blank_notebook, grade_submission
+from nbproctor.lesson import Lesson, Role, load_lesson
+from nbproctor.notebook import Submission, read_submission
+
+__all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score"]
+
+CONFIG_FILE = "nbgrader_config.py"
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One submitted notebook, found by the names that nbgrader gives to its parts."""
+
+    lesson: Lesson
+    submission: Submission
+    files: Path
+    gradebook_url: str
+
+
+def _work(coursedir: CourseDirectory, resources: dict[str, Any], limits: Limits) -> _Work:
+    ids = resources["nbgrader"]
+    assignment, notebook = ids["assignment"], f"{ids['notebook']}.ipynb"
+    source, release = (
+        Path(coursedir.format_path(step, ".", assignment))
+        for step in (coursedir.source_directory, coursedir.release_directory)
+    )
+    lesson = load_lesson(source / notebook, release / notebook)
+    submitted = coursedir.format_path(coursedir.submitted_directory, ids["student"], assignment)
+    submission = read_submission(Path(submitted) / notebook, lesson, limits)
+    _check_gradebook(coursedir.db_url, lesson, assignment)
+    return _Work(lesson, submission, release, coursedir.db_url)
+
+
+def _check_gradebook(db_url: str, lesson: Lesson, assignment: str) -> None:
+    """Raise GradebookError where nbgrader's gradebook knows another version of the lesson."""
+    with Gradebook(db_url) as gradebook:
+        try:
+            known = gradebook.find_notebook(lesson.name, assignment)
+        except MissingEntry:
+            known = None
+        sources = {cell.name: cell.source for cell in known.source_cells} if known else {}
+        points = {cell.name: cell.max_score for cell in known.grade_cells} if known else {}
+    for cell in lesson.graded:
+        text = cell.full if cell.role is Role.TEST else cell.released
+        if sources.get(cell.grade_id) != text or points.get(cell.grade_id) != cell.points:
+            raise GradebookError(
+                "the gradebook was made from another version of the lesson",
+                expected=f"run: nbgrader generate_assignment {assignment} --force",
+                got=f"the graded cell '{cell.grade_id}' differs",
+                where=db_url,
+            )
+
+
+class RebuildingExporter(NotebookExporter):
+    """Stands where nbgrader reads a submission: the rebuilt notebook comes out, never an error.
+
+    Set as `c.Autograde.exporter_class`.
+    """
+
+    limits = Dict(help="Limits of nbproctor.config.Limits that differ from the defaults").tag(
+        config=True
+    )
+
+    @validate("limits")
+    def _valid_limits(self, proposal: Any) -> Any:
+        limits_from(proposal["value"])
+        return proposal["value"]
+
+    def from_filename(
+        self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
+    ) -> tuple[str, dict[str, Any]]:
+        converter = self.parent
+        if resources is None or not converter._sanitizing:
+            return super().from_filename(filename, resources=resources, **kwargs)
+        work = _work(converter.coursedir, resources, limits_from(self.limits))
+        rebuilt = nbformat.from_dict(blank_notebook(work.lesson, work.submission))
+        return self.from_notebook_node(rebuilt, resources=resources, **kwargs)
+
+
+class JudgedExecute(Execute):
+    """Stands where nbgrader executes a notebook. Listed in `c.Autograde.autograde_preprocessors`."""
+
+    def preprocess(
+        self, nb: nbformat.NotebookNode, resources: dict[str, Any], km: Any = None
+    ) -> tuple[nbformat.NotebookNode, dict[str, Any]]:
+        exporter = self.parent
+        limits = limits_from(exporter.limits)
+        work = _work(exporter.parent.coursedir, resources, limits)
+        graded = grade_submission(work.lesson, work.submission, limits, work.files)
+        for note in graded.report.notes:
+            self.log.info("%s: %s", resources["nbgrader"]["student"], note)
+        return nbformat.from_dict(graded.notebook), resources
+
+
+@dataclass(frozen=True)
+class Score:
+    """One student's marks for one assignment, as nbgrader's gradebook holds them."""
+
+    student: str
+    score: float
+    max_score: float
+    late_penalty: float
+    needs_manual_grade: bool
+    cells: dict[str, float | None]
+
+
+class Course:
+    """nbgrader's own steps for one course folder.
+
+    Raises:
+        ConfigError: the folder holds no nbgrader_config.py.
+        GradebookError: a step of nbgrader's failed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        if not (self.root / CONFIG_FILE).is_file():
+            raise ConfigError(f"the folder is no course: it has no {CONFIG_FILE}", where=root)
+
+    @cached_property
+    def config(self) -> Config:
+        config = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
+        config.CourseDirectory.root = str(self.root)
+        return config
+
+    @cached_property
+    def api(self) -> NbGraderAPI:
+        logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+        coursedir = CourseDirectory(config=self.config)
+        return NbGraderAPI(coursedir=coursedir, config=self.config)
+
+    def release(self, assignment: str) -> None:
+        self._checked("generate_assignment", self.api.generate_assignment(assignment, force=True))
+
+    def zip_collect(self, assignment: str) -> None:
+        """Collect `downloaded/ASSIGNMENT/archive` into `submitted/`."""
+        command = [sys.executable, "-m", "nbgrader", "zip_collect", assignment, "--force"]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
+        self._checked("zip_collect", {"success": done.returncode == 0, "log": done.stderr})
+
+    def autograde(self, assignment: str, student: str) -> None:
+        self._checked("autograde", self.api.autograde(assignment, student, force=True))
+
+    def generate_feedback(self, assignment: str) -> None:
+        self._checked("generate_feedback", self.api.generate_feedback(assignment, force=True))
+
+    def scores(self, assignment: str) -> list[Score]:
+        """Marks of all students who submitted, by name."""
+        with self.api.gradebook as gradebook:
+            found = gradebook.assignment_submissions(assignment)
+            return sorted((_score(submission) for submission in found), key=lambda s: s.student)
+
+    def _checked(self, step: str, answer: dict[str, Any]) -> None:
+        if not answer["success"]:
+            reason = answer.get("log") or answer.get("error") or "no reason given"
+            raise GradebookError(f"nbgrader {step} failed", got=reason, where=self.root)
+
+
+def _score(submission: Any) -> Score:
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    return Score(
+        student=submission.student.id,
+        score=submission.score,
+        max_score=submission.max_score,
+        late_penalty=submission.late_submission_penalty or 0.0,
+        needs_manual_grade=submission.needs_manual_grade,
+        cells={grade.name: grade.auto_score for grade in grades},
+    )

@@ -1,0 +1,277 @@
+"""Tensors across the boundary: gradients through remote calls, and a learner's parameters.
+
+`y = block(x)` gives a real tensor whose backward pass asks the student kernel for vector-Jacobian
+products. A learner's parameters are mirrored by leaf tensors of the judge's: their `.grad` fills,
+and edits (an optimizer's step, `nn.init`) travel back before the next call.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from nbproctor.errors import BadReplyError, ProxyLimitError
+from nbproctor.proxy import Proxy, Session, free_later
+from nbproctor.wire import Decoder
+
+__all__ = ["RemoteTensors"]
+
+MODULE_HOMES = ("torch.nn.", "torchvision.")
+MODULE_INTERNALS = frozenset(torch.nn.Module().__dict__) - {"training"}
+
+
+class RemoteTensors:
+    """The tensors of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.mirrors: dict[int, torch.Tensor] = {}
+        self.known: dict[int, torch.Tensor] = {}  # values as the student kernel last had them
+
+    def grad_state(self, inputs: list[torch.Tensor]) -> tuple[bool, list[int]]:
+        """Whether gradients are on, and which inputs are inner nodes of the judge's graph."""
+        inner = [n for n, tensor in enumerate(inputs) if not tensor.is_leaf]
+        return torch.is_grad_enabled(), inner
+
+    def attach(
+        self, value: Any, decode: Decoder, answer: dict[str, Any], inputs: list[torch.Tensor]
+    ) -> Any:
+        """Tie a call's outputs to its inputs, and carry the learner's in-place edits over."""
+        outputs = list(decode.tensors)
+        for n, data in answer.get("changed") or []:
+            self._copy_back(inputs[_index(n, len(inputs))], decode(data))
+        if "graph" not in answer or not torch.is_grad_enabled():
+            return value
+        graph = answer["graph"]
+        mirrors = {n: self._mirror(n, spec) for n, spec in _specs(answer["parameters"])}
+        call = _Call(self.session, graph, outputs, mirrors, inputs)
+        tied = _RemoteCall.apply(call, *call.differentiable)
+        return _replace(value, dict(zip(map(id, outputs), tied, strict=True)))
+
+    def _copy_back(self, tensor: torch.Tensor, value: Any) -> None:
+        if not isinstance(value, torch.Tensor) or value.shape != tensor.shape:
+            raise BadReplyError("a changed input does not fit")
+        with torch.no_grad():
+            tensor.copy_(value)
+
+    def named_parameters(self, module: Proxy) -> Iterator[tuple[str, torch.Tensor]]:
+        """A module's parameters by name, with their present values."""
+        self.push_changes()
+        rows, _ = self.session.request("parameters", of=module.__nbproctor_id__)
+        named = [(row[0], self._mirror(n, spec)) for row, (n, spec) in _named_specs(rows)]
+        self._pull([n for _, (n, _) in _named_specs(rows)])
+        return iter(named)
+
+    def parameter(self, data: dict[str, Any]) -> torch.Tensor:
+        """The mirror of one parameter that the student kernel handed out."""
+        [(handle, spec)] = _specs([[data.get("id"), data.get("spec")]])
+        mirror = self._mirror(handle, spec)
+        self._pull([handle])
+        return mirror
+
+    def pull_again(self) -> None:
+        """Refresh parameters that the test has looked at: a call may have changed them."""
+        self._pull(list(self.known))
+
+    def _pull(self, handles: list[int]) -> None:
+        if not handles:
+            return
+        values = self.session.ask("pull", parameters=handles)
+        if not isinstance(values, list) or len(values) != len(handles):
+            raise BadReplyError("a list of parameters is malformed")
+        for n, value in zip(handles, values, strict=True):
+            if not isinstance(value, torch.Tensor):
+                raise BadReplyError("a parameter is not a tensor")
+            _set(self.mirrors[n], value)
+            self.known[n] = value.detach().clone()
+
+    def push_changes(self) -> None:
+        """Send parameters that the test has edited since the student kernel last had them."""
+        changed = [n for n, known in self.known.items() if not _same(self.mirrors[n], known)]
+        if changed:
+            encode = self.session.encoder()
+            values = encode([self.mirrors[n].detach() for n in changed])
+            self.session.request("push", encode, parameters=changed, values=values)
+            self.known.update({n: self.mirrors[n].detach().clone() for n in changed})
+
+    def _mirror(self, handle: int, spec: dict[str, Any]) -> torch.Tensor:
+        blank = _blank(spec, self.session.limits.max_reply_bytes)
+        mirror = self.mirrors.get(handle)
+        if mirror is None:
+            mirror = self.mirrors[handle] = torch.nn.Parameter(blank, requires_grad=False)
+        elif (mirror.shape, mirror.dtype, mirror.device) != (
+            blank.shape,
+            blank.dtype,
+            blank.device,
+        ):
+            _set(mirror, blank)
+        mirror.requires_grad_(spec.get("grad") is True)
+        return mirror
+
+    # The judge's own modules, on their way to the student kernel.
+
+    def is_module(self, value: Any) -> bool:
+        return isinstance(value, torch.nn.Module) and not isinstance(value, Proxy)
+
+    def module_data(self, module: torch.nn.Module) -> dict[str, Any]:
+        """One of torch's own modules as plain data, from which the other end builds a copy."""
+        cls = type(module)
+        if not cls.__module__.startswith(MODULE_HOMES):
+            raise ProxyLimitError(
+                "a test passes a module of a class of its own to the learner's code",
+                expected="a module whose class stands in torch.nn or torchvision",
+                got=f"{cls.__module__}.{cls.__qualname__}",
+            )
+        attributes = {k: v for k, v in vars(module).items() if k not in MODULE_INTERNALS}
+        encode = self.session.encoder()
+        data = {
+            "$": "module",
+            "class": f"{cls.__module__}:{cls.__qualname__}",
+            "attributes": encode(attributes),
+            "parameters": encode(dict(module._parameters)),
+            "buffers": encode(dict(module._buffers)),
+            "children": [
+                [name, self.module_data(child)]
+                for name, child in module._modules.items()
+                if child is not None
+            ],
+        }
+        return {**data, "payload": b"".join(encode.payload).hex()}
+
+
+class _Call:
+    """One remote call whose result takes part in gradients."""
+
+    def __init__(
+        self,
+        session: Session,
+        graph: Any,
+        outputs: list[torch.Tensor],
+        mirrors: dict[int, torch.Tensor],
+        inputs: list[torch.Tensor],
+    ) -> None:
+        self.session, self.graph, self.outputs = session, graph, outputs
+        self.inputs = [n for n, tensor in enumerate(inputs) if tensor.requires_grad]
+        trained = {n: mirror for n, mirror in mirrors.items() if mirror.requires_grad}
+        self.parameters = list(trained)
+        self.differentiable = [inputs[n] for n in self.inputs] + list(trained.values())
+        if type(graph) is int:
+            free_later(session, self, graph)
+
+    def gradients(self, cotangents: tuple[torch.Tensor | None, ...]) -> list[torch.Tensor | None]:
+        encode = self.session.encoder()
+        answer, decode = self.session.request(
+            "gradients",
+            encode,
+            graph=self.graph,
+            cotangents=encode([None if c is None else c.detach() for c in cotangents]),
+            inputs=self.inputs,
+            parameters=self.parameters,
+        )
+        gradients = decode(answer)
+        if not isinstance(gradients, list) or len(gradients) != len(self.differentiable):
+            raise BadReplyError("a list of gradients is malformed")
+        for gradient, tensor in zip(gradients, self.differentiable, strict=True):
+            if gradient is not None and not _fits(gradient, tensor):
+                raise BadReplyError("a gradient does not fit its tensor")
+        return gradients
+
+
+class _RemoteCall(torch.autograd.Function):
+    """The node that stands for a remote call in the judge's autograd graph."""
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, *differentiable: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        ctx.call = call
+        ctx.set_materialize_grads(False)
+        results = tuple(output.detach() for output in call.outputs)
+        flat = [r for r, o in zip(results, call.outputs, strict=True) if not o.requires_grad]
+        ctx.mark_non_differentiable(*flat)
+        return results
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[Any, ...]:
+        pairs = zip(cotangents, ctx.call.outputs, strict=True)
+        given = tuple(c if o.requires_grad else None for c, o in pairs)
+        if all(c is None for c in given):
+            return (None,) * (1 + len(ctx.call.differentiable))
+        return (None, *ctx.call.gradients(given))
+
+
+def _index(claim: Any, size: int) -> int:
+    if type(claim) is not int or not 0 <= claim < size:
+        raise BadReplyError("a reply names a tensor that is not there")
+    return claim
+
+
+def _specs(rows: Any) -> list[tuple[int, dict[str, Any]]]:
+    """Checked (handle, spec) pairs."""
+    if not isinstance(rows, list):
+        raise BadReplyError("a list of parameters is malformed")
+    for row in rows:
+        if not (isinstance(row, list) and len(row) == 2 and type(row[0]) is int):
+            raise BadReplyError("a list of parameters is malformed")
+        if not isinstance(row[1], dict):
+            raise BadReplyError("a list of parameters is malformed")
+    return [(row[0], row[1]) for row in rows]
+
+
+def _named_specs(rows: Any) -> list[tuple[list[Any], tuple[int, dict[str, Any]]]]:
+    if not isinstance(rows, list) or not all(isinstance(r, list) and len(r) == 3 for r in rows):
+        raise BadReplyError("a list of parameters is malformed")
+    if not all(isinstance(row[0], str) for row in rows):
+        raise BadReplyError("a list of parameters is malformed")
+    return list(zip(rows, _specs([row[1:] for row in rows]), strict=True))
+
+
+def _blank(spec: dict[str, Any], max_bytes: int) -> torch.Tensor:
+    """An unfilled tensor of a claimed shape, dtype and device."""
+    on_meta = Decoder(bytearray(), _nothing_special).tensor({**spec, "device": "meta"})
+    if on_meta.numel() * on_meta.element_size() > max_bytes:
+        raise BadReplyError("a parameter is too large", expected=f"at most {max_bytes:,} bytes")
+    try:
+        return torch.empty_like(on_meta, device=spec["device"], requires_grad=False)
+    except Exception:  # a device that is not here, or no device at all
+        raise BadReplyError("a parameter is on an unknown device") from None
+
+
+def _nothing_special(data: dict[str, Any]) -> Any:
+    raise BadReplyError("a reply holds an unknown kind of data", got=data["$"])
+
+
+def _set(mirror: torch.Tensor, value: torch.Tensor) -> None:
+    """Give a mirror a new value, of a new shape or dtype if need be."""
+    value = value.detach()
+    if (mirror.shape, mirror.dtype, mirror.device) == (value.shape, value.dtype, value.device):
+        with torch.no_grad():
+            mirror.copy_(value)
+    else:
+        mirror.grad = None
+        mirror.data = value.clone()
+
+
+def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if a.device.type == "meta":
+        return True
+    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
+
+
+def _fits(gradient: Any, tensor: torch.Tensor) -> bool:
+    return (
+        isinstance(gradient, torch.Tensor)
+        and gradient.shape == tensor.shape
+        and gradient.dtype == tensor.dtype
+        and gradient.device == tensor.device
+    )
+
+
+def _replace(value: Any, by_id: dict[int, Any]) -> Any:
+    if id(value) in by_id:
+        return by_id[id(value)]
+    if type(value) in (list, tuple, set):
+        return type(value)(_replace(item, by_id) for item in value)
+    if type(value) is dict:
+        return {key: _replace(item, by_id) for key, item in value.items()}
+    return value

@@ -1,0 +1,224 @@
+"""The judge: runs test cells in a process that holds no student code.
+
+`python -m nbproctor.judge` speaks JSON lines with the grader: first the lesson's trusted set-up,
+then one line per test cell, answered by one line with its outcome. The learner's names are proxies
+onto the student kernel, which connects to the judge's socket for the length of one test cell.
+"""
+
+import ast
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbproctor.config import Limits
+from nbproctor.errors import (
+    GraderError,
+    RemoteClosedError,
+    RemoteError,
+    RemoteTimeoutError,
+    StudentError,
+)
+from nbproctor.proxy import Proxy, Session
+from nbproctor.records import Verdict
+
+__all__ = ["Judge", "Outcome", "main"]
+
+MAX_MESSAGE = 2000
+OUT_OF_MEMORY_SIGNS = ("MemoryError", "OutOfMemoryError", "can't allocate memory")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one test cell ended. `score` is set when the cell gave partial credit."""
+
+    verdict: Verdict
+    message: str = ""
+    score: float | None = None
+
+
+class Judge:
+    """Runs test cells of one submission, in order, in one trusted namespace.
+
+    Args:
+        setup: trusted source: the lesson's imports and the cells tagged `judge`.
+    """
+
+    def __init__(self, setup: list[str], limits: Limits) -> None:
+        self.limits = limits
+        self.namespace: dict[str, Any] = {"__name__": "__judge__"}
+        for source in setup:
+            exec(compile(source, "<lesson set-up>", "exec"), self.namespace)
+
+    def test(
+        self,
+        sock: socket.socket,
+        source: str,
+        names: list[str],
+        hidden: range,
+        points: float,
+        grade_id: str,
+    ) -> Outcome:
+        """Run one test cell against the student end on `sock`."""
+        filename = f"<test {grade_id}>"
+        session = Session(sock, self.limits, time.monotonic() + self.limits.test_timeout_s)
+        try:
+            self._bring(session, names)
+            value = self._execute(source, filename)
+        except BaseException as error:
+            visible = _visible_line(error, source, filename, hidden)
+            return Outcome(_verdict_on(error), _message(error, filename, visible)[:MAX_MESSAGE])
+        return _scored(value, points)
+
+    def _bring(self, session: Session, names: list[str]) -> None:
+        """Put the learner's names into the namespace; one that is missing stays undefined."""
+        for name in names:
+            self.namespace.pop(name, None)
+            try:
+                self.namespace[name] = session.get(name)
+            except NameError:
+                continue
+
+    def _execute(self, source: str, filename: str) -> Any:
+        """Run a cell; the value is that of its last expression."""
+        body = ast.parse(source, filename)
+        last: ast.Expression | None = None
+        if body.body and isinstance(body.body[-1], ast.Expr):
+            last = ast.Expression(body.body.pop().value)  # type: ignore[attr-defined]
+        exec(compile(body, filename, "exec"), self.namespace)
+        return eval(compile(last, filename, "eval"), self.namespace) if last else None
+
+
+def _scored(value: Any, points: float) -> Outcome:
+    """A test cell that ran to its end: full marks, or what its last expression says."""
+    if isinstance(value, Proxy) or isinstance(value, bool) or not isinstance(value, int | float):
+        return Outcome(Verdict.PASSED)
+    if not 0 <= value <= points:  # NaN too
+        message = f"The test gave {value!r}, which is not between 0 and {points:g}."
+        return Outcome(Verdict.GRADER_ERROR, message)
+    if value == points:
+        return Outcome(Verdict.PASSED)
+    return Outcome(Verdict.PARTIAL if value else Verdict.FAILED, "", float(value))
+
+
+def _visible_line(
+    error: BaseException, source: str, filename: str, hidden: range
+) -> str | None:
+    """The line of the visible part that failed; None where a hidden line did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    numbers = [frame.lineno for frame in frames if frame.filename == filename and frame.lineno]
+    if numbers and any(number in hidden for number in numbers):
+        return None
+    return source.splitlines()[numbers[-1] - 1].strip() if numbers else ""
+
+
+def _verdict_on(error: BaseException) -> Verdict:
+    if isinstance(error, RemoteTimeoutError):
+        return Verdict.TIMED_OUT
+    if isinstance(error, RemoteClosedError):
+        return Verdict.KERNEL_DIED
+    if isinstance(error, GraderError):
+        return Verdict.GRADER_ERROR
+    if isinstance(error, StudentError) and any(s in str(error) for s in OUT_OF_MEMORY_SIGNS):
+        return Verdict.OUT_OF_MEMORY
+    return Verdict.FAILED
+
+
+def _message(error: BaseException, filename: str, visible: str | None) -> str:
+    """What the learner reads. Never the source of a hidden test, nor values it expects."""
+    if isinstance(error, RemoteError | GraderError):
+        return _capitalised(str(error))
+    if isinstance(error, NameError) and error.name:
+        return f"The name '{error.name}' is not defined: did its cell run without an error?"
+    if visible is not None:
+        if isinstance(error, AssertionError):
+            return str(error) or f"This check failed: {visible}"
+        return f"{type(error).__name__}: {error}, at: {visible}"
+    if isinstance(feedback := getattr(error, "feedback", None), str):
+        return feedback
+    if not isinstance(error, AssertionError):
+        return f"The answer made a check fail with {type(error).__name__}: {error}"
+    # The test's own words are for the learner; a library's may print what it expected.
+    own = traceback.extract_tb(error.__traceback__)[-1].filename == filename
+    return (str(error) if own else "") or "A check of this exercise failed."
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def main() -> None:
+    """Serve the grader on standard input and output until it closes them."""
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    _silence()
+    hello = json.loads(requests.readline())
+    limits = Limits(**hello["limits"])
+    # This interpreter was started by name; a test must not import what lies beside a submission.
+    os.chdir(hello["folder"])
+    try:
+        judge = Judge(hello["setup"], limits)
+        _say(answers, {"ready": True})
+    except BaseException as error:
+        _say(answers, {"error": f"{type(error).__name__}: {error}"[:MAX_MESSAGE]})
+        return
+    for line in requests:
+        request = json.loads(line)
+        with _listen(Path(request["socket"]), limits) as listener:
+            _say(answers, {"listening": True})
+            outcome = _serve_test(judge, listener, request)
+        _say(
+            answers,
+            {
+                "verdict": outcome.verdict,
+                "message": outcome.message,
+                "score": outcome.score,
+            },
+        )
+
+
+def _listen(path: Path, limits: Limits) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(1)
+    listener.settimeout(limits.call_timeout_s)
+    return listener
+
+
+def _serve_test(judge: Judge, listener: socket.socket, request: dict[str, Any]) -> Outcome:
+    try:
+        sock, _ = listener.accept()
+    except TimeoutError:
+        return Outcome(Verdict.TIMED_OUT, "The student kernel did not answer in time.")
+    finally:
+        Path(request["socket"]).unlink()
+    with sock:
+        return judge.test(
+            sock,
+            request["source"],
+            request["names"],
+            range(*request["hidden"]),
+            request["points"],
+            request["grade_id"],
+        )
+
+
+def _say(answers: Any, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _silence() -> None:
+    """Tests may print; what they print goes nowhere."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    sys.stdin = open(0, closefd=False)
+
+
+if __name__ == "__main__":
+    main()

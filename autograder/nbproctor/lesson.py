@@ -1,0 +1,264 @@
+"""A lesson as the grader sees it: the course's own cells, whole and as released."""
+
+import ast
+import builtins
+import json
+import symtable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nbproctor.errors import LessonError
+
+__all__ = ["BEGIN_HIDDEN", "END_HIDDEN", "Cell", "Lesson", "Role", "cell_text", "load_lesson"]
+
+BEGIN_HIDDEN = "BEGIN HIDDEN TESTS"
+END_HIDDEN = "END HIDDEN TESTS"
+
+
+class Role(StrEnum):
+    """What a cell of a lesson is for."""
+
+    GIVEN = "given"
+    ANSWER = "answer"  # a solution cell
+    TEST = "test"
+    MANUAL = "manual"  # a solution cell or task that a person grades
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a lesson: `full` is the course's text, `released` what learners were given."""
+
+    index: int
+    id: str
+    cell_type: str
+    role: Role
+    full: str
+    released: str
+    grade_id: str | None
+    points: float
+    tags: frozenset[str]
+    metadata: dict[str, Any]
+
+    @property
+    def is_code(self) -> bool:
+        return self.cell_type == "code"
+
+    @property
+    def takes_answer(self) -> bool:
+        """Whether the text of this cell comes from the submission."""
+        return self.role in (Role.ANSWER, Role.MANUAL) and bool(
+            self.metadata.get("nbgrader", {}).get("solution")
+        )
+
+    @cached_property
+    def hidden_lines(self) -> range:
+        """Line numbers (from 1) of the hidden part of a test cell."""
+        lines = self.full.splitlines()
+        marks = [
+            next((n for n, line in enumerate(lines, 1) if mark in line), 0)
+            for mark in (BEGIN_HIDDEN, END_HIDDEN)
+        ]
+        return range(marks[0], marks[1] + 1) if all(marks) else range(0)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson's cells in order, and what its tests may name."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    metadata: dict[str, Any]
+    where: Path
+
+    @cached_property
+    def by_grade_id(self) -> dict[str, Cell]:
+        return {cell.grade_id: cell for cell in self.cells if cell.grade_id}
+
+    @cached_property
+    def graded(self) -> tuple[Cell, ...]:
+        """The cells that get a verdict, in order."""
+        return tuple(c for c in self.cells if c.role in (Role.TEST, Role.MANUAL))
+
+    @cached_property
+    def learner_names(self) -> frozenset[str]:
+        """Names that the learner's solution cells bind: proxies in the judge."""
+        answers = [c for c in self.cells if c.is_code and c.takes_answer]
+        return frozenset().union(*(_bound_names(c.full, self._at(c)) for c in answers))
+
+    @cached_property
+    def judge_setup(self) -> tuple[str, ...]:
+        """Trusted source that the judge runs first: imports, and cells tagged `judge`."""
+        given = [c for c in self.cells if c.role is Role.GIVEN and c.is_code]
+        parts = [
+            c.full if "judge" in c.tags else _only_imports(c.full, self._at(c)) for c in given
+        ]
+        return tuple(part for part in parts if part.strip())
+
+    def answers_tested_by(self, test: Cell) -> list[Cell]:
+        """The solution cells that a test cell is about: the nearest group above it."""
+        group: list[Cell] = []
+        for cell in reversed(self.cells[: test.index]):
+            if cell.role is Role.ANSWER:
+                group.append(cell)
+            elif group and cell.role in (Role.TEST, Role.MANUAL):
+                break
+        return group[::-1]
+
+    def names_needed_by(self, test: Cell) -> list[str]:
+        """Learner's names that a test cell uses and does not bind itself."""
+        used, bound = _used_names(test.full, self._at(test))
+        return sorted((used & self.learner_names) - bound)
+
+    def check(self) -> None:
+        """Raise LessonError where a test uses a name that neither judge nor learner provides."""
+        known = set(dir(builtins)) | {"__name__"} | self.learner_names
+        for source in self.judge_setup:
+            known |= _bound_names(source, self.name)
+        for test in (c for c in self.cells if c.role is Role.TEST):
+            used, bound = _used_names(test.full, self._at(test))
+            known |= bound
+            if unknown := sorted(used - known):
+                raise LessonError(
+                    "a test uses names that the judge does not have",
+                    expected="names imported by a given cell, bound by a cell tagged 'judge', "
+                    "or bound in a solution cell",
+                    got=", ".join(unknown),
+                    where=self._at(test),
+                )
+
+    def _at(self, cell: Cell) -> str:
+        return f"{self.where}, cell {cell.index + 1} ({cell.grade_id or cell.id})"
+
+
+def load_lesson(source: Path, release: Path) -> Lesson:
+    """Read a lesson from its source notebook (with tests) and its release notebook.
+
+    Raises:
+        LessonError: a file is missing or unreadable, the two do not belong together, or a test
+            uses names that the judge cannot have.
+    """
+    full, released = _read(source), _read(release)
+    full_cells, released_cells = full["cells"], released["cells"]
+    if len(full_cells) != len(released_cells):
+        raise LessonError(
+            "the release notebook does not belong to the source notebook: release it again",
+            expected=f"{len(full_cells)} cells",
+            got=f"{len(released_cells)} cells",
+            where=release,
+        )
+    pairs = zip(full_cells, released_cells, strict=True)
+    cells = tuple(_cell(n, a, b, release) for n, (a, b) in enumerate(pairs))
+    lesson = Lesson(source.stem, cells, released.get("metadata", {}), source)
+    _check_ids(lesson)
+    lesson.check()
+    return lesson
+
+
+def cell_text(raw: dict[str, Any]) -> str:
+    """The source of a raw notebook cell, which may be a string or a list of lines."""
+    text = raw.get("source", "")
+    return text if isinstance(text, str) else "".join(text)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        if notebook["nbformat"] != 4 or not isinstance(notebook["cells"], list):
+            raise ValueError("not a notebook of format 4")
+    except FileNotFoundError:
+        raise LessonError("a notebook of the lesson is missing", where=path) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LessonError("a notebook of the lesson cannot be read", got=error, where=path) from error
+    return notebook
+
+
+def _cell(index: int, full: dict[str, Any], released: dict[str, Any], release: Path) -> Cell:
+    metadata = released.get("metadata", {})
+    nbgrader = metadata.get("nbgrader", {})
+    role = _role(nbgrader)
+    source_id = full.get("metadata", {}).get("nbgrader", {}).get("grade_id")
+    stale = source_id != nbgrader.get("grade_id") or full["cell_type"] != released["cell_type"]
+    if stale or (role is Role.GIVEN and cell_text(full) != cell_text(released)):
+        raise LessonError(
+            "the release notebook does not belong to the source notebook: release it again",
+            where=f"{release}, cell {index + 1}",
+        )
+    return Cell(
+        index=index,
+        id=str(released.get("id", f"cell-{index}")),
+        cell_type=released["cell_type"],
+        role=role,
+        full=cell_text(full),
+        released=cell_text(released),
+        grade_id=nbgrader.get("grade_id"),
+        points=float(nbgrader.get("points", 0)),
+        tags=frozenset(metadata.get("tags", [])),
+        metadata=metadata,
+    )
+
+
+def _role(nbgrader: dict[str, Any]) -> Role:
+    grade, solution = nbgrader.get("grade", False), nbgrader.get("solution", False)
+    if nbgrader.get("task", False) or (grade and solution):
+        return Role.MANUAL
+    if grade:
+        return Role.TEST
+    return Role.ANSWER if solution else Role.GIVEN
+
+
+def _check_ids(lesson: Lesson) -> None:
+    ids = [c.grade_id for c in lesson.cells if c.grade_id]
+    if twice := sorted({i for i in ids if ids.count(i) > 1}):
+        raise LessonError("a grade_id stands twice", got=", ".join(twice), where=lesson.where)
+    for cell in lesson.graded:
+        if cell.role is Role.TEST and not cell.is_code:
+            raise LessonError("a test cell must be a code cell", where=lesson._at(cell))
+        if not cell.grade_id:
+            raise LessonError("a graded cell has no grade_id", where=lesson._at(cell))
+
+
+def _parse(source: str, where: str) -> str:
+    """The source without IPython's magics, checked to be Python."""
+    lines = [
+        "" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()
+    ]
+    plain = "\n".join(lines) + "\n"
+    try:
+        ast.parse(plain)
+    except (SyntaxError, ValueError) as error:
+        raise LessonError("a code cell is not Python", got=error, where=where) from error
+    return plain
+
+
+def _bound_names(source: str, where: str) -> frozenset[str]:
+    return _used_names(source, where)[1]
+
+
+def _used_names(source: str, where: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Global names that a cell uses, and those that it binds itself."""
+    top = symtable.symtable(_parse(source, where), where, "exec")
+    used, bound = set[str](), set[str]()
+    for symbol in top.get_symbols():
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace():
+            bound.add(symbol.get_name())
+        elif symbol.is_referenced():
+            used.add(symbol.get_name())
+    pending = list(top.get_children())
+    while pending:
+        table = pending.pop()
+        pending += table.get_children()
+        for symbol in table.get_symbols():
+            if symbol.is_global() and symbol.is_referenced():
+                used.add(symbol.get_name())
+            if symbol.is_declared_global() and symbol.is_assigned():
+                bound.add(symbol.get_name())
+    return frozenset(used - bound), frozenset(bound)
+
+
+def _only_imports(source: str, where: str) -> str:
+    body = ast.parse(_parse(source, where)).body
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return "\n".join(ast.unparse(node) for node in imports)

@@ -1,0 +1,218 @@
+"""Reading what a student handed in, and rebuilding the notebook that is graded.
+
+The graded notebook consists of the course's own cells. From the submission come only the text of
+its solution cells and of cells that the learner added: no metadata, no outputs.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbproctor.config import Limits
+from nbproctor.lesson import Cell, Lesson
+
+__all__ = ["Planned", "Submission", "answered", "plan", "read_submission"]
+
+MAX_GRADE_ID = 200
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A cell of the learner's own, standing behind the lesson's cell number `after`."""
+
+    after: int
+    cell_type: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is used of a submitted notebook.
+
+    `answers` maps grade_ids to text. `unreadable` says why nothing could be read, if so. `notes`
+    tell the learner and the instructor what was noticed.
+    """
+
+    answers: dict[str, str] = field(default_factory=dict)
+    extras: tuple[Extra, ...] = ()
+    notes: tuple[str, ...] = ()
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One cell of the rebuilt notebook: the lesson's (`cell`) or, without it, the learner's own."""
+
+    cell: Cell | None
+    cell_type: str
+    text: str
+    runs: bool
+
+
+def answered(cell: Cell, submission: Submission) -> bool:
+    """Whether the submission holds a text for this cell that differs from the stub."""
+    text = submission.answers.get(cell.grade_id or "")
+    return text is not None and text.strip() != cell.released.strip()
+
+
+def plan(lesson: Lesson, submission: Submission) -> list[Planned]:
+    """The rebuilt notebook: which text stands where, and which cells the student kernel runs."""
+    planned = []
+    extras = list(submission.extras)
+    for extra in (e for e in extras if e.after < 0):
+        planned.append(_planned_extra(extra))
+    for cell in lesson.cells:
+        planned.append(_planned_cell(cell, submission))
+        planned += [_planned_extra(e) for e in extras if e.after == cell.index]
+    return planned
+
+
+def _planned_extra(extra: Extra) -> Planned:
+    return Planned(None, extra.cell_type, extra.text, runs=extra.cell_type == "code")
+
+
+def _planned_cell(cell: Cell, submission: Submission) -> Planned:
+    if not cell.takes_answer:
+        runs = cell.is_code and not cell.metadata.get("nbgrader", {}).get("grade", False)
+        return Planned(cell, cell.cell_type, cell.released, runs and "demo" not in cell.tags)
+    text = submission.answers.get(cell.grade_id or "")
+    # A solution cell that is gone is not run: the answer may stand in a cell of the learner's own.
+    runs = cell.is_code and text is not None
+    return Planned(cell, cell.cell_type, cell.released if text is None else text, runs)
+
+
+def read_submission(path: Path, lesson: Lesson, limits: Limits) -> Submission:
+    """Read a submitted notebook. Never raises for what a student may have written."""
+    try:
+        cells = list(_raw_cells(path, limits))
+    except _UnreadableError as error:
+        return Submission(unreadable=str(error), notes=(f"The notebook cannot be read: {error}.",))
+    except Exception as error:  # a reader that meets hostile bytes must still give a verdict
+        reason = f"it is not a notebook ({type(error).__name__})"
+        return Submission(unreadable=reason, notes=(f"The notebook cannot be read: {reason}.",))
+    return _Sorter(lesson, limits).sort(cells)
+
+
+class _UnreadableError(Exception):
+    """Why a submitted file is no notebook, in the learner's words."""
+
+
+def _raw_cells(path: Path, limits: Limits) -> Iterator[dict[str, Any]]:
+    try:
+        size = path.stat().st_size
+        if size > limits.max_notebook_bytes:
+            raise _UnreadableError(
+                f"it has {size:,} bytes, more than {limits.max_notebook_bytes:,}"
+            )
+        notebook = json.loads(path.read_bytes())
+    except OSError as error:
+        raise _UnreadableError(f"the file cannot be opened ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise _UnreadableError("it is empty" if size == 0 else "it is not valid JSON") from error
+    if not isinstance(notebook, dict):
+        raise _UnreadableError("it holds no cells")
+    if isinstance(notebook.get("nbformat"), int) and notebook["nbformat"] < 4:
+        notebook = _upgraded(notebook)
+    cells = notebook.get("cells")
+    if not isinstance(cells, list) or not cells:
+        raise _UnreadableError("it holds no cells")
+    for raw in cells[: limits.max_cells]:
+        if isinstance(raw, dict):
+            yield raw
+
+
+def _upgraded(notebook: dict[str, Any]) -> dict[str, Any]:
+    import nbformat
+
+    return dict(nbformat.convert(nbformat.from_dict(notebook), 4))
+
+
+class _Sorter:
+    """Sorts submitted cells into answers and the learner's own cells."""
+
+    def __init__(self, lesson: Lesson, limits: Limits) -> None:
+        self.lesson, self.limits = lesson, limits
+        self.by_id = {cell.id: cell for cell in lesson.cells}
+        self.given_texts = {c.released.strip(): c for c in lesson.cells if not c.takes_answer}
+        self.answers: dict[str, list[str]] = {}
+        self.extras: list[Extra] = []
+        self.notes: list[str] = []
+        self.last = -1
+
+    def sort(self, raw_cells: list[dict[str, Any]]) -> Submission:
+        for raw in raw_cells:
+            self._sort_one(raw)
+        answers = {i: self._chosen(i, texts) for i, texts in self.answers.items()}
+        self._note_missing(answers)
+        return Submission(answers, tuple(self.extras), tuple(self.notes))
+
+    def _sort_one(self, raw: dict[str, Any]) -> None:
+        text = _clean(raw)
+        cell = self._match(raw, text)
+        if cell is None or self._edited_given(cell, raw, text):
+            self._add_extra(raw, text, after=max(self.last, cell.index if cell else -1))
+        if cell is None:
+            return
+        self.last = cell.index
+        if cell.takes_answer and cell.grade_id:
+            if len(text.encode()) > self.limits.max_cell_bytes:
+                self.notes.append(f"The cell '{cell.grade_id}' is too long and was not read.")
+            else:
+                self.answers.setdefault(cell.grade_id, []).append(text)
+
+    def _match(self, raw: dict[str, Any], text: str) -> Cell | None:
+        """The lesson's cell that a submitted cell is: by grade_id, by text, or by cell id."""
+        metadata = raw.get("metadata")
+        nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+        grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+        if isinstance(grade_id, str) and len(grade_id) <= MAX_GRADE_ID:
+            if grade_id in self.lesson.by_grade_id:
+                return self.lesson.by_grade_id[grade_id]
+            self.notes.append(f"The lesson has no cell '{grade_id}': taken as the learner's own.")
+        cell = self.by_id.get(raw["id"]) if isinstance(raw.get("id"), str) else None
+        return cell or self.given_texts.get(text.strip())
+
+    def _edited_given(self, cell: Cell, raw: dict[str, Any], text: str) -> bool:
+        """An unlocked given code cell that the learner changed also runs as the learner's own."""
+        locked = cell.metadata.get("nbgrader", {}).get("locked", False)
+        return not (
+            cell.takes_answer
+            or locked
+            or "demo" in cell.tags
+            or raw.get("cell_type") != "code"
+            or text.strip() == cell.released.strip()
+        )
+
+    def _add_extra(self, raw: dict[str, Any], text: str, after: int) -> None:
+        cell_type = raw.get("cell_type")
+        if not text.strip() or cell_type not in ("code", "markdown"):
+            return
+        if len(text.encode()) > self.limits.max_cell_bytes:
+            self.notes.append("A cell of the learner's own is too long and was not read.")
+            return
+        self.extras.append(Extra(after, cell_type, text))
+
+    def _chosen(self, grade_id: str, texts: list[str]) -> str:
+        if len(texts) > 1:
+            self.notes.append(f"{len(texts)} cells claim to be '{grade_id}': the last is graded.")
+        stub = self.lesson.by_grade_id[grade_id].released.strip()
+        return next((t for t in reversed(texts) if t.strip() != stub), texts[-1])
+
+    def _note_missing(self, answers: dict[str, str]) -> None:
+        for cell in self.lesson.cells:
+            if cell.takes_answer and cell.grade_id not in answers:
+                self.notes.append(f"The solution cell '{cell.grade_id}' is missing.")
+
+
+def _clean(raw: dict[str, Any]) -> str:
+    """The text of a submitted cell: well-formed Unicode without terminal controls."""
+    source = raw.get("source", "")
+    if isinstance(source, list):
+        source = "".join(part for part in source if isinstance(part, str))
+    if not isinstance(source, str):
+        return ""
+    text = source.encode("utf-8", "replace").decode()
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\N{REPLACEMENT CHARACTER}", text)

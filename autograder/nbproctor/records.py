@@ -1,0 +1,65 @@
+"""What grading says: one verdict for every graded cell."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["CellResult", "Report", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """The ways in which a graded cell can end."""
+
+    PASSED = "passed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    OUT_OF_MEMORY = "out of memory"
+    KERNEL_DIED = "kernel died"
+    NOT_ANSWERED = "not answered"
+    MANUAL = "to be graded by hand"
+    GRADER_ERROR = "grader error"
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The verdict on one graded cell.
+
+    `score` is None for cells that a person grades. `message` is for the learner: it never holds
+    the source of a hidden test.
+    """
+
+    grade_id: str
+    verdict: Verdict
+    score: float | None
+    points: float
+    message: str = ""
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "verdict": str(self.verdict)}
+
+
+@dataclass(frozen=True)
+class Report:
+    """All verdicts on one submission, and what was noticed while reading it."""
+
+    lesson: str
+    results: tuple[CellResult, ...]
+    notes: tuple[str, ...] = field(default=())
+    seconds: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """Points given so far (cells graded by hand count when a person has graded them)."""
+        return sum(result.score or 0.0 for result in self.results)
+
+    @property
+    def auto_points(self) -> float:
+        """Points that tests can give."""
+        return sum(r.points for r in self.results if r.verdict is not Verdict.MANUAL)
+
+    @property
+    def manual_points(self) -> float:
+        """Points that a person gives."""
+        return sum(r.points for r in self.results if r.verdict is Verdict.MANUAL)

@@ -1,0 +1,274 @@
+"""The student end: answers a judge's requests inside the student kernel.
+
+This code runs beside the learner's, which may change it at will. Nothing that it says is trusted;
+it only has to be right for honest learners.
+"""
+
+import importlib
+import linecache
+import math
+import socket
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from nbproctor.wire import Channel, Decoder, Encoder, tensor_spec
+
+__all__ = ["StudentEnd", "serve"]
+
+FOREVER = math.inf
+ANY_SIZE = 1 << 62
+MAX_MESSAGE = 2000
+
+
+def serve(path: str, namespace: dict[str, Any]) -> None:
+    """Connect to a judge's socket and answer until it hangs up."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(path)
+    try:
+        StudentEnd(sock, namespace).run()
+    finally:
+        sock.close()
+
+
+class StudentEnd:
+    """Holds the objects that the judge has seen, and does what it asks with them."""
+
+    def __init__(self, sock: socket.socket, namespace: dict[str, Any]) -> None:
+        self.channel = Channel(sock, ANY_SIZE, ANY_SIZE)
+        self.namespace = namespace
+        self.objects: dict[int, Any] = {}
+        self.graphs: dict[int, tuple[list[Any], list[Any]]] = {}
+
+    def run(self) -> None:
+        while True:
+            try:
+                header, payload = self.channel.receive(FOREVER)
+            except Exception:  # the judge hung up
+                return
+            reply, parts = self._answer(header, payload)
+            self.channel.send(reply, parts, FOREVER)
+
+    def _answer(
+        self, header: dict[str, Any], payload: bytearray
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        encode = Encoder(self._encode_special, by_handle=True)
+        decode = Decoder(payload, self._decode_special)
+        try:
+            for graph in header.get("free", []):
+                self.graphs.pop(graph, None)
+            answer = getattr(self, "do_" + header["do"])(header, decode, encode)
+            return {"ok": answer}, encode.payload
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit included: a learner may call sys.exit()
+            return {"error": _describe(error)}, []
+
+    # Requests. Each returns JSON; tensors go through `encode`.
+
+    def do_get(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        name = header["name"]
+        if name not in self.namespace:
+            raise NameError(f"name '{name}' is not defined", name=name)
+        return encode(self.namespace[name])
+
+    def do_attr(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        return encode(getattr(self.objects[header["of"]], header["name"]))
+
+    def do_call(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        function = self.objects[header["of"]]
+        args, kwargs = decode(header["args"]), decode(header["kwargs"])
+        leaves = decode.tensors
+        if leaves or header["grad"] is False:
+            return self._call_with_tensors(function, args, kwargs, leaves, header, encode)
+        return self._reply(function, function(*args, **kwargs), (args, kwargs), [], encode)
+
+    def _call_with_tensors(
+        self,
+        function: Any,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        leaves: list[Any],
+        header: dict[str, Any],
+        encode: Encoder,
+    ) -> Any:
+        import torch
+
+        # A tensor that is no leaf in the judge may be changed in place, so it is none here.
+        inner = {id(leaves[n]): leaves[n].clone() for n in header["inner"]}
+        args, kwargs = _swap(args, inner), _swap(kwargs, inner)
+        given = [inner.get(id(leaf), leaf) for leaf in leaves]
+        versions = [tensor._version for tensor in given]
+        with torch.set_grad_enabled(header["grad"]):
+            value = function(*args, **kwargs)
+        answer = self._reply(function, value, (args, kwargs), leaves, encode)
+        answer["changed"] = [
+            [n, encode(tensor.detach())]
+            for n, (tensor, version) in enumerate(zip(given, versions, strict=True))
+            if tensor._version != version
+        ]
+        return answer
+
+    def _reply(
+        self, function: Any, value: Any, given: Any, leaves: list[Any], encode: Encoder
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = {"value": encode(value)}
+        outputs = list(encode.tensors)
+        if any(tensor.requires_grad for tensor in outputs):
+            answer["graph"] = graph = id(outputs)
+            self.graphs[graph] = (outputs, leaves)
+            owner = getattr(function, "__self__", function)
+            answer["parameters"] = self._parameter_specs(_modules_in((owner, given)))
+        return answer
+
+    def do_gradients(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        import torch
+
+        outputs, leaves = self.graphs[header["graph"]]
+        cotangents = decode(header["cotangents"])
+        pairs = [(o, g) for o, g in zip(outputs, cotangents, strict=True) if g is not None]
+        inputs = [leaves[n] for n in header["inputs"]]
+        inputs += [self.objects[n] for n in header["parameters"]]
+        gradients = torch.autograd.grad(
+            [o for o, _ in pairs],
+            inputs,
+            [g for _, g in pairs],
+            retain_graph=True,
+            allow_unused=True,
+        )
+        return encode([None if g is None else g.detach() for g in gradients])
+
+    def do_parameters(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        module = self.objects[header["of"]]
+        named = list(module.named_parameters())
+        return [[name, *self._parameter_spec(p)] for name, p in named]
+
+    def do_pull(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        return encode([self.objects[n].detach() for n in header["parameters"]])
+
+    def do_push(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        import torch
+
+        with torch.no_grad():
+            for n, value in zip(header["parameters"], decode(header["values"]), strict=True):
+                self.objects[n].copy_(value)
+
+    def do_named(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        """named_buffers, named_modules or named_children, as a dict."""
+        named = getattr(self.objects[header["of"]], header["what"])()
+        return encode({name: value for name, value in named})
+
+    def do_special(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        value = self.objects[header["of"]]
+        if header["what"] == "len":
+            return len(value)
+        if header["what"] == "list":
+            return encode(list(value))
+        return encode(value[decode(header["key"])])
+
+    # What is not plain data.
+
+    def _encode_special(self, value: Any) -> Any:
+        torch = sys.modules.get("torch")
+        handle = id(value)
+        self.objects[handle] = value  # holding the object keeps its id its own
+        if torch is not None and isinstance(value, torch.nn.Parameter):
+            return {"$": "parameter", "id": handle, "spec": tensor_spec(value)}
+        data = {"$": "object", "id": handle, "class": type(value).__name__[:80]}
+        if isinstance(value, type):
+            return {**data, "kind": "class", "class": value.__name__[:80]}
+        if torch is not None and isinstance(value, torch.nn.Module):
+            return {**data, "kind": "module"}
+        return {**data, "kind": "function" if callable(value) else "object"}
+
+    def _decode_special(self, data: dict[str, Any]) -> Any:
+        if data["$"] == "object":
+            return self.objects[data["id"]]
+        if data["$"] == "import":
+            return _imported(data["v"])
+        if data["$"] == "module":
+            return self._built_module(data)
+        raise ValueError(f"unknown kind of data: {data['$']}")
+
+    def _built_module(self, data: dict[str, Any]) -> Any:
+        """A copy of one of the judge's own torch modules."""
+        import torch
+
+        cls = _imported(data["class"])
+        module = cls.__new__(cls)
+        torch.nn.Module.__init__(module)
+        # A decoder of its own: these tensors are not inputs of the call.
+        quiet = Decoder(bytearray.fromhex(data["payload"]), self._decode_special)
+        for name, value in quiet(data["attributes"]).items():
+            object.__setattr__(module, name, value)
+        for name, value in quiet(data["parameters"]).items():
+            trains = value is not None and value.requires_grad
+            parameter = None if value is None else torch.nn.Parameter(value.detach(), trains)
+            module.register_parameter(name, parameter)
+        for name, value in quiet(data["buffers"]).items():
+            module.register_buffer(name, value)
+        for name, child in data["children"]:
+            module.add_module(name, self._built_module(child))
+        return module
+
+    def _parameter_spec(self, parameter: Any) -> list[Any]:
+        self.objects[id(parameter)] = parameter
+        return [id(parameter), tensor_spec(parameter)]
+
+    def _parameter_specs(self, modules: Iterable[Any]) -> list[Any]:
+        found = {id(p): p for module in modules for p in module.parameters() if p.requires_grad}
+        return [self._parameter_spec(p) for p in found.values()]
+
+
+def _modules_in(value: Any) -> list[Any]:
+    """Modules among a call's function (or its owner) and arguments."""
+    import torch
+
+    if isinstance(value, torch.nn.Module):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [m for item in value for m in _modules_in(item)]
+    if isinstance(value, dict):
+        return [m for item in value.values() for m in _modules_in(item)]
+    return []
+
+
+def _swap(value: Any, by_id: dict[int, Any]) -> Any:
+    """The same structure with some tensors replaced."""
+    if id(value) in by_id:
+        return by_id[id(value)]
+    if type(value) in (list, tuple):
+        return type(value)(_swap(item, by_id) for item in value)
+    if type(value) is dict:
+        return {key: _swap(item, by_id) for key, item in value.items()}
+    return value
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.partition(":")
+    value = importlib.import_module(module)
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    """An exception as plain data: its class, message, and the learner's line it came from."""
+    names = [cls.__name__[:80] for cls in type(error).__mro__]
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    return {"types": names, "message": message[:MAX_MESSAGE], "where": _learners_line(error)}
+
+
+def _learners_line(error: BaseException) -> str:
+    where = ""
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if "ipykernel_" in code.co_filename or "<ipython-input" in code.co_filename:
+            line = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
+            where = f"in {code.co_name}: {line}"[:200]
+        traceback = traceback.tb_next
+    return where

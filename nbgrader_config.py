@@ -1,0 +1,36 @@
+"""The nbgrader course: its folders, and nbproctor where nbgrader reads and runs submissions.
+
+With this file the stock commands (nbgrader generate_assignment, autograde, generate_feedback,
+export, formgrader) work as documented by nbgrader; only how a submission is run is ours.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+# nbgrader starts `alembic` by name. It stands beside this Python, activated or not.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+c = get_config()
+
+c.CourseDirectory.course_id = "plusx"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "notebooks"
+# The sources of the lessons (*.py) hold the solutions: they are never released.
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", ".*"]
+
+# The rebuilt notebook needs none of nbgrader's sanitizing: no byte of it but text is a student's.
+c.Autograde.exporter_class = "nbproctor.gradebook.RebuildingExporter"
+c.Autograde.sanitize_preprocessors = []
+c.Autograde.autograde_preprocessors = [
+    "nbproctor.gradebook.JudgedExecute",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+# Times and sizes that one submission may use: see nbproctor.config.Limits.
+c.RebuildingExporter.limits = {"cell_timeout_s": 60, "notebook_timeout_s": 600}
+
+# What students write is shown to instructors: no HTML of theirs reaches a browser unclean.
+c.HTMLExporter.sanitize_html = True
