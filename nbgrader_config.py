@@ -33,4 +33,4 @@ c.Autograde.autograde_preprocessors = [
 c.RebuildingExporter.limits = {"cell_timeout_s": 60, "notebook_timeout_s": 600}
 
 # What students write is shown to instructors: no HTML of theirs reaches a browser unclean.
-c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {"markdown2html": "nbproctor.feedback.safe_markdown"}

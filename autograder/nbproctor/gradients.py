@@ -57,7 +57,6 @@ class RemoteTensors:
 
     def named_parameters(self, module: Proxy) -> Iterator[tuple[str, torch.Tensor]]:
         """A module's parameters by name, with their present values."""
-        self.push_changes()
         rows, _ = self.session.request("parameters", of=module.__nbproctor_id__)
         named = [(row[0], self._mirror(n, spec)) for row, (n, spec) in _named_specs(rows)]
         self._pull([n for _, (n, _) in _named_specs(rows)])

@@ -20,6 +20,8 @@ from nbproctor.wire import Channel, Decoder, Encoder
 
 __all__ = ["Proxy", "Session"]
 
+# Requests that do not look at parameters: they bring them up to date, or use them as they were.
+PARAMETER_TRAFFIC = ("push", "pull", "gradients")
 IMPORTABLE = ("torch", "torchvision", "numpy", "math", "operator", "builtins")
 
 
@@ -65,6 +67,8 @@ class Session:
             StudentError: the learner's code raised; also of the built-in class it raised.
             RemoteError: there is no usable answer.
         """
+        if self._tensors is not None and do not in PARAMETER_TRAFFIC:
+            self._tensors.push_changes()
         deadline = min(self.deadline, time.monotonic() + self.limits.call_timeout_s)
         free, self.freed = self.freed, []
         header = {"do": do, "free": free, **fields}
@@ -80,8 +84,6 @@ class Session:
     def call(self, proxy: "Proxy", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a learner's function, class, method or module."""
         encode = self.encoder()
-        if self._tensors is not None:
-            self._tensors.push_changes()
         fields = {"args": encode(list(args)), "kwargs": encode(kwargs)}
         inputs = encode.tensors
         grad, inner = True, []

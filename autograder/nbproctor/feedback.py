@@ -1,0 +1,28 @@
+"""Markdown in feedback and formgrader: rendered, with nothing left that a browser would run.
+
+Students write markdown cells, and markdown may hold any HTML. nbgrader's page templates show it as
+it is, so `nbgrader_config.py` puts `safe_markdown` where they render it.
+"""
+
+import bleach
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
+
+__all__ = ["safe_markdown"]
+
+TAGS = frozenset(
+    "a abbr b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img li ol p "
+    "pre span strong sub summary sup table tbody td th thead tr ul".split()
+)
+
+
+def safe_markdown(source: str) -> str:
+    """HTML of a markdown text: known harmless tags only, images from the lesson's folder only."""
+    attributes = {"a": ["href", "title"], "img": _image_attribute, "th": ["align"], "td": ["align"]}
+    return bleach.clean(markdown2html_mistune(source), tags=TAGS, attributes=attributes)
+
+
+def _image_attribute(tag: str, name: str, value: str) -> bool:
+    """A picture from elsewhere would tell its server who looks at this page."""
+    if name == "src":
+        return ":" not in value and not value.lstrip().startswith(("/", "\\"))
+    return name in ("alt", "title", "width", "height")
