@@ -1,19 +1,13 @@
 """Grading one submission: rebuild, run, judge outside, record."""
 
-import contextlib
-import json
-import queue
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from nbproctor.config import Limits
-from nbproctor.errors import GraderError
+from nbproctor.graded_notebook import rebuilt_notebook
+from nbproctor.judge_process import JudgeProcess
 from nbproctor.kernel import Ended, Execution, StudentKernel
 from nbproctor.lesson import Cell, Lesson, Role
 from nbproctor.notebook import Planned, Submission, answered, plan
@@ -46,131 +40,19 @@ def grade_submission(
     if submission.unreadable:
         run = _Run(lesson, submission, planned, limits)
     else:
-        with _JudgeProcess(lesson, limits) as judge, StudentKernel(limits, files) as kernel:
+        with JudgeProcess(lesson, limits) as judge, StudentKernel(limits, files) as kernel:
             run = _Run(lesson, submission, planned, limits, kernel, judge)
             run.run()
     results = tuple(run.result(cell) for cell in lesson.graded)
     report = Report(lesson.name, results, submission.notes, time.monotonic() - began)
-    return Graded(_notebook(lesson, planned, run), report)
+    by_id = {result.grade_id: result for result in results}
+    outputs = {n: execution.outputs.cells for n, execution in run.executions.items()}
+    return Graded(rebuilt_notebook(lesson, planned, by_id, outputs), report)
 
 
 def blank_notebook(lesson: Lesson, submission: Submission) -> dict[str, Any]:
     """The rebuilt notebook before anything ran."""
-    planned = plan(lesson, submission)
-    return _notebook(lesson, planned, None)
-
-
-class _JudgeProcess:
-    """A judge of its own for one submission; restarted when it fails."""
-
-    def __init__(self, lesson: Lesson, limits: Limits) -> None:
-        self.lesson, self.limits = lesson, limits
-        self.folder = tempfile.TemporaryDirectory(prefix="nbj-")
-        self.process: subprocess.Popen[str] | None = None
-        self.tests = 0
-        self._start()
-
-    def __enter__(self) -> "_JudgeProcess":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
-        self.folder.cleanup()
-
-    def test(self, cell: Cell, kernel: StudentKernel) -> tuple[CellResult, bool]:
-        """Run one test cell; also says whether the kernel is fit for more."""
-        began = time.monotonic()
-        self.tests += 1
-        path = str(Path(self.folder.name) / f"{self.tests}")
-        hidden = cell.hidden_lines
-        request = {
-            "socket": path,
-            "source": cell.full,
-            "names": self.lesson.names_needed_by(cell),
-            "hidden": [hidden.start, hidden.stop],
-            "points": cell.points,
-            "grade_id": cell.grade_id,
-        }
-        self._await_ready()
-        self._say(request)
-        self._hear(self.limits.start_timeout_s)  # it listens
-        message = kernel.begin_serving(path)
-        try:
-            answer = self._hear(self.limits.test_timeout_s + 2 * self.limits.call_timeout_s)
-        except GraderError as error:
-            self._stop()
-            self._start()
-            answer = {"verdict": Verdict.GRADER_ERROR, "message": str(error), "score": None}
-        fit = kernel.end_serving(message)
-        return _result(cell, answer, time.monotonic() - began), fit
-
-    def _start(self) -> None:
-        command = [sys.executable, "-P", "-m", "nbproctor.judge"]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        self.heard: queue.Queue[str] = queue.Queue()
-        threading.Thread(
-            target=_listen, args=(self.process.stdout, self.heard), daemon=True
-        ).start()
-        self.ready = False
-        hello = {
-            "limits": asdict(self.limits),
-            "setup": self.lesson.judge_setup,
-            "folder": self.folder.name,
-        }
-        self._say(hello)
-
-    def _await_ready(self) -> None:
-        """A judge starts while the kernel does; only its first test waits for it."""
-        if not self.ready:
-            answer = self._hear(self.limits.start_timeout_s)
-            if "error" in answer:
-                raise GraderError("the judge cannot run the lesson's set-up", got=answer["error"])
-            self.ready = True
-
-    def _stop(self) -> None:
-        assert self.process is not None and self.process.stdin is not None
-        self.process.kill()
-        self.process.wait()
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-
-    def _say(self, message: dict[str, Any]) -> None:
-        assert self.process is not None and self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps(message) + "\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            raise GraderError("the judge ended") from None
-
-    def _hear(self, timeout_s: float) -> dict[str, Any]:
-        try:
-            line = self.heard.get(timeout=timeout_s)
-        except queue.Empty:
-            raise GraderError(
-                "the judge did not answer in time", expected=f"within {timeout_s:g} s"
-            ) from None
-        if not line:
-            raise GraderError("the judge ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-
-def _listen(stream: IO[str], heard: "queue.Queue[str]") -> None:
-    """Pass a judge's lines on; an empty one says that it ended."""
-    with stream:
-        for line in stream:
-            heard.put(line)
-    heard.put("")
-
-
-def _result(cell: Cell, answer: dict[str, Any], seconds: float) -> CellResult:
-    verdict, score = Verdict(answer["verdict"]), answer["score"]
-    if score is None:
-        score = cell.points if verdict is Verdict.PASSED else 0.0
-    return CellResult(
-        cell.grade_id or "", verdict, score, cell.points, answer["message"], seconds
-    )
+    return rebuilt_notebook(lesson, plan(lesson, submission))
 
 
 class _Run:
@@ -183,7 +65,7 @@ class _Run:
         planned: list[Planned],
         limits: Limits,
         kernel: StudentKernel | None = None,
-        judge: _JudgeProcess | None = None,
+        judge: JudgeProcess | None = None,
     ) -> None:
         self.lesson, self.submission, self.planned = lesson, submission, planned
         self.limits, self.kernel, self.judge = limits, kernel, judge
@@ -272,8 +154,9 @@ class _Run:
         answers = self.lesson.answers_tested_by(cell)
         if answers and not any(answered(a, self.submission) for a in answers):
             message = "This exercise was not answered."
-            return CellResult(cell.grade_id or "", Verdict.NOT_ANSWERED, 0.0, cell.points, message)
-        verdict, message = result.verdict, result.message
+            return replace(result, verdict=Verdict.NOT_ANSWERED, message=message)
+        verdict: Verdict = result.verdict
+        message = result.message
         for n, item in enumerate(self.planned):
             execution = self.executions.get(n)
             if item.cell not in answers or execution is None:
@@ -284,49 +167,4 @@ class _Run:
                 verdict, message = Verdict.KERNEL_DIED, "Its cell killed the kernel."
             elif execution.outputs.error:
                 message += f" Its cell stopped with {execution.outputs.error}"
-        return CellResult(
-            result.grade_id, verdict, result.score, result.points, message, result.seconds
-        )
-
-
-def _notebook(lesson: Lesson, planned: list[Planned], run: _Run | None) -> dict[str, Any]:
-    kept = {k: v for k, v in lesson.metadata.items() if k in ("kernelspec", "language_info")}
-    cells = [_cell_data(n, item, run) for n, item in enumerate(planned)]
-    return {"nbformat": 4, "nbformat_minor": 5, "metadata": kept, "cells": cells}
-
-
-def _cell_data(n: int, item: Planned, run: _Run | None) -> dict[str, Any]:
-    cell = item.cell
-    if cell is None:
-        metadata: dict[str, Any] = {"nbproctor": {"own": True}}
-        data = {"id": f"own-{n}", "cell_type": item.cell_type, "metadata": metadata}
-    else:
-        data = {"id": cell.id, "cell_type": item.cell_type, "metadata": dict(cell.metadata)}
-    data["source"] = item.text
-    if item.cell_type == "code":
-        data |= {"execution_count": None, "outputs": _outputs(n, item, run)}
-    if cell is not None and cell in (run.lesson.graded if run else ()):
-        result = run.result(cell)  # type: ignore[union-attr]
-        data["metadata"]["nbproctor"] = result.as_dict()
-    return data
-
-
-def _outputs(n: int, item: Planned, run: _Run | None) -> list[dict[str, Any]]:
-    if run is None:
-        return []
-    if item.cell is not None and item.cell.role is Role.TEST:
-        return _verdict_outputs(run.result(item.cell))
-    return run.executions[n].outputs.cells if n in run.executions else []
-
-
-def _verdict_outputs(result: CellResult) -> list[dict[str, Any]]:
-    """A verdict as the outputs from which nbgrader takes its scores."""
-    if result.verdict is Verdict.PASSED:
-        return []
-    if result.verdict is Verdict.PARTIAL:
-        data = {"text/plain": repr(result.score)}
-        made = {"output_type": "execute_result", "execution_count": None, "metadata": {}}
-        return [{**made, "data": data}]
-    text = f"{result.verdict}: {result.message}" if result.message else str(result.verdict)
-    error = {"output_type": "error", "ename": str(result.verdict), "evalue": result.message}
-    return [{**error, "traceback": [text]}]
+        return replace(result, verdict=verdict, message=message)

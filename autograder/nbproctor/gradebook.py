@@ -100,8 +100,8 @@ class RebuildingExporter(NotebookExporter):
 
     def from_filename(
         self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
-    ) -> tuple[str, dict[str, Any]]:
-        converter = self.parent
+    ) -> Any:
+        converter: Any = self.parent
         if resources is None or not converter._sanitizing:
             return super().from_filename(filename, resources=resources, **kwargs)
         work = _work(converter.coursedir, resources, limits_from(self.limits))
@@ -110,7 +110,7 @@ class RebuildingExporter(NotebookExporter):
 
 
 class JudgedExecute(Execute):
-    """Stands where nbgrader executes a notebook. Listed in `c.Autograde.autograde_preprocessors`."""
+    """Stands where nbgrader executes notebooks; listed in `c.Autograde.autograde_preprocessors`."""
 
     def preprocess(
         self, nb: nbformat.NotebookNode, resources: dict[str, Any], km: Any = None

@@ -9,7 +9,6 @@ import ast
 import json
 import os
 import socket
-import sys
 import time
 import traceback
 from dataclasses import dataclass
@@ -96,7 +95,7 @@ class Judge:
 
 def _scored(value: Any, points: float) -> Outcome:
     """A test cell that ran to its end: full marks, or what its last expression says."""
-    if isinstance(value, Proxy) or isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, Proxy | bool) or not isinstance(value, int | float):
         return Outcome(Verdict.PASSED)
     if not 0 <= value <= points:  # NaN too
         message = f"The test gave {value!r}, which is not between 0 and {points:g}."
@@ -106,9 +105,7 @@ def _scored(value: Any, points: float) -> Outcome:
     return Outcome(Verdict.PARTIAL if value else Verdict.FAILED, "", float(value))
 
 
-def _visible_line(
-    error: BaseException, source: str, filename: str, hidden: range
-) -> str | None:
+def _visible_line(error: BaseException, source: str, filename: str, hidden: range) -> str | None:
     """The line of the visible part that failed; None where a hidden line did."""
     frames = traceback.extract_tb(error.__traceback__)
     numbers = [frame.lineno for frame in frames if frame.filename == filename and frame.lineno]
@@ -217,7 +214,6 @@ def _silence() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    sys.stdin = open(0, closefd=False)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ class StudentKernel:
         arguments = ["--HistoryManager.hist_file=:memory:"]
         try:
             # Our own interpreter, whatever kernel specification the user has installed.
+            assert self.manager.kernel_spec is not None
             self.manager.kernel_spec.argv = [
                 *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
                 *arguments,
@@ -173,6 +174,9 @@ def _furnish(scratch: Path, files: Path | None) -> Path:
 def _environment(scratch: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     own = {"HOME": str(scratch), "IPYTHONDIR": str(scratch / ".ipython"), "PYTHONSAFEPATH": "1"}
-    return {**kept, **own, "PYTHONNOUSERSITE": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-
-
+    return {
+        **kept,
+        **own,
+        "PYTHONNOUSERSITE": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }

@@ -92,9 +92,7 @@ class Lesson:
     def judge_setup(self) -> tuple[str, ...]:
         """Trusted source that the judge runs first: imports, and cells tagged `judge`."""
         given = [c for c in self.cells if c.role is Role.GIVEN and c.is_code]
-        parts = [
-            c.full if "judge" in c.tags else _only_imports(c.full, self._at(c)) for c in given
-        ]
+        parts = [c.full if "judge" in c.tags else _only_imports(c.full, self._at(c)) for c in given]
         return tuple(part for part in parts if part.strip())
 
     def answers_tested_by(self, test: Cell) -> list[Cell]:
@@ -171,7 +169,9 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise LessonError("a notebook of the lesson is missing", where=path) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LessonError("a notebook of the lesson cannot be read", got=error, where=path) from error
+        raise LessonError(
+            "a notebook of the lesson cannot be read", got=error, where=path
+        ) from error
     return notebook
 
 
@@ -222,9 +222,7 @@ def _check_ids(lesson: Lesson) -> None:
 
 def _parse(source: str, where: str) -> str:
     """The source without IPython's magics, checked to be Python."""
-    lines = [
-        "" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()
-    ]
+    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
     plain = "\n".join(lines) + "\n"
     try:
         ast.parse(plain)

@@ -51,6 +51,10 @@ class Planned:
     text: str
     runs: bool
 
+    @property
+    def grade_id(self) -> str:
+        return (self.cell.grade_id or "") if self.cell else ""
+
 
 def answered(cell: Cell, submission: Submission) -> bool:
     """Whether the submission holds a text for this cell that differs from the stub."""

@@ -1,4 +1,4 @@
-"""Outputs of the learner's cells: bounded in bytes, and nothing in them that a browser would run."""
+"""Outputs of the learner's cells: bounded in bytes, without what a browser runs."""
 
 import re
 from typing import Any

@@ -58,9 +58,7 @@ class Session:
         answer, decode = self.request(do, **fields)
         return decode(answer)
 
-    def request(
-        self, do: str, encode: Encoder | None = None, **fields: Any
-    ) -> tuple[Any, Decoder]:
+    def request(self, do: str, encode: Encoder | None = None, **fields: Any) -> tuple[Any, Decoder]:
         """Send a request; return the raw answer and the decoder that fits it.
 
         Raises:
@@ -210,16 +208,16 @@ class CallableProxy(Proxy):
 class ClassProxy(CallableProxy):
     """A learner's class."""
 
-    @property
-    def __class__(self) -> type:
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # so that isinstance() answers
         return type
 
 
 class ModuleProxy(CallableProxy):
     """A learner's nn.Module. Parameters are real tensors of the judge's, kept in step."""
 
-    @property
-    def __class__(self) -> type:
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # so that isinstance() answers
         import torch
 
         return torch.nn.Module

@@ -156,7 +156,7 @@ class StudentEnd:
     def do_named(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
         """named_buffers, named_modules or named_children, as a dict."""
         named = getattr(self.objects[header["of"]], header["what"])()
-        return encode({name: value for name, value in named})
+        return encode(dict(named))
 
     def do_special(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
         value = self.objects[header["of"]]

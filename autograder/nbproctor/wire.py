@@ -24,8 +24,7 @@ MAX_DEPTH = 40
 MAX_DIMENSIONS = 16
 MAX_INT_BITS = 4096
 TORCH_DTYPES = (
-    "float16 bfloat16 float32 float64 complex64 complex128 "
-    "uint8 int8 int16 int32 int64 bool"
+    "float16 bfloat16 float32 float64 complex64 complex128 uint8 int8 int16 int32 int64 bool"
 ).split()
 NUMPY_DTYPES = (
     "float16 float32 float64 complex64 complex128 "
@@ -264,7 +263,7 @@ class Decoder:
             raise ValueError(spec["dtype"])
         dtype, shape = numpy.dtype(spec["dtype"]), _shape(spec["shape"])
         raw = self._bytes(spec["at"], math.prod(shape) * dtype.itemsize)
-        if dtype == bool:
+        if dtype.kind == "b":
             return (numpy.frombuffer(raw, "uint8") != 0).reshape(shape)
         return numpy.frombuffer(raw, dtype).reshape(shape)
 

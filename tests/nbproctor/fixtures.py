@@ -8,6 +8,7 @@ from typing import Any
 import jupytext
 import nbformat
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, ComputeChecksums
+
 from nbproctor.lesson import Lesson, load_lesson
 
 SOLUTION = {"grade": False, "locked": False, "solution": True, "task": False}
@@ -116,9 +117,7 @@ def fill(released: nbformat.NotebookNode, answers: dict[str, str]) -> nbformat.N
 
 def cell_of(made: nbformat.NotebookNode, grade_id: str) -> nbformat.NotebookNode:
     """The cell of a notebook that has this grade_id."""
-    return next(
-        c for c in made.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id
-    )
+    return next(c for c in made.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
 
 
 def own_cell(text: str, cell_type: str = "code") -> nbformat.NotebookNode:

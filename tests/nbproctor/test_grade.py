@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 from fixtures import RIGHT, TINY, cell_of, fill, lesson, own_cell, write
+
 from nbproctor.config import Limits
 from nbproctor.grade import Graded, grade_submission
 from nbproctor.notebook import read_submission
@@ -178,7 +179,9 @@ def an_import_in_a_given_cell(made: Notebook) -> None:
 @case("passed", "passed")
 def text_on_stderr(made: Notebook) -> None:
     noise = "import sys, warnings\nprint('hm', file=sys.stderr)\nwarnings.warn('hm')\n"
-    answer(made, "double", noise + "def double(x):\n    print('hm', file=sys.stderr)\n    return 2*x")
+    answer(
+        made, "double", noise + "def double(x):\n    print('hm', file=sys.stderr)\n    return 2*x"
+    )
 
 
 @case("passed", "passed")
@@ -332,7 +335,11 @@ def test_kernel_that_always_dies_ends(tmp_path: Any) -> None:
 
 
 def test_demo_cells_do_not_run_and_judge_cells_do(tmp_path: Any) -> None:
-    text = TINY.replace("# %% solution double", "# %% demo\n1 / 0\nloud = 1\n\n# %% judge\ntwo = 2\n\n# %% solution double", 1)
+    text = TINY.replace(
+        "# %% solution double",
+        "# %% demo\n1 / 0\nloud = 1\n\n# %% judge\ntwo = 2\n\n# %% solution double",
+        1,
+    )
     text = text.replace("assert double(2) == 4", "assert double(two) == 4")
     loaded, released = lesson(tmp_path, text)
     path = write(tmp_path / "s.ipynb", fill(released, RIGHT))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fixtures import RIGHT, TINY, cell_of, fill, lesson, own_cell, write
+
 from nbproctor.config import Limits, limits_from
 from nbproctor.errors import ConfigError, LessonError
 from nbproctor.lesson import load_lesson

@@ -2,6 +2,7 @@
 
 import pytest
 from harness import judge_sources
+
 from nbproctor.judge import Outcome
 from nbproctor.records import Verdict
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from nbproctor.config import Limits
 from nbproctor.errors import (
     BadReplyError,

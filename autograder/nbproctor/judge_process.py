@@ -1,0 +1,132 @@
+"""The grader's side of a judge: a process of its own for one submission."""
+
+import contextlib
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from nbproctor.config import Limits
+from nbproctor.errors import GraderError
+from nbproctor.kernel import StudentKernel
+from nbproctor.lesson import Cell, Lesson
+from nbproctor.records import CellResult, Verdict
+
+__all__ = ["JudgeProcess"]
+
+
+class JudgeProcess:
+    """A judge of its own for one submission; restarted when it fails."""
+
+    def __init__(self, lesson: Lesson, limits: Limits) -> None:
+        self.lesson, self.limits = lesson, limits
+        self.folder = tempfile.TemporaryDirectory(prefix="nbj-")
+        self.process: subprocess.Popen[str] | None = None
+        self.tests = 0
+        self._start()
+
+    def __enter__(self) -> "JudgeProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        self.folder.cleanup()
+
+    def test(self, cell: Cell, kernel: StudentKernel) -> tuple[CellResult, bool]:
+        """Run one test cell; also says whether the kernel is fit for more."""
+        began = time.monotonic()
+        self.tests += 1
+        path = str(Path(self.folder.name) / f"{self.tests}")
+        hidden = cell.hidden_lines
+        request = {
+            "socket": path,
+            "source": cell.full,
+            "names": self.lesson.names_needed_by(cell),
+            "hidden": [hidden.start, hidden.stop],
+            "points": cell.points,
+            "grade_id": cell.grade_id,
+        }
+        self._await_ready()
+        self._say(request)
+        self._hear(self.limits.start_timeout_s)  # it listens
+        message = kernel.begin_serving(path)
+        try:
+            answer = self._hear(self.limits.test_timeout_s + 2 * self.limits.call_timeout_s)
+        except GraderError as error:
+            self._stop()
+            self._start()
+            answer = {"verdict": Verdict.GRADER_ERROR, "message": str(error), "score": None}
+        fit = kernel.end_serving(message)
+        return _result(cell, answer, time.monotonic() - began), fit
+
+    def _start(self) -> None:
+        command = [sys.executable, "-P", "-m", "nbproctor.judge"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        self.heard: queue.Queue[str] = queue.Queue()
+        threading.Thread(
+            target=_listen, args=(self.process.stdout, self.heard), daemon=True
+        ).start()
+        self.ready = False
+        hello = {
+            "limits": asdict(self.limits),
+            "setup": self.lesson.judge_setup,
+            "folder": self.folder.name,
+        }
+        self._say(hello)
+
+    def _await_ready(self) -> None:
+        """A judge starts while the kernel does; only its first test waits for it."""
+        if not self.ready:
+            answer = self._hear(self.limits.start_timeout_s)
+            if "error" in answer:
+                raise GraderError("the judge cannot run the lesson's set-up", got=answer["error"])
+            self.ready = True
+
+    def _stop(self) -> None:
+        assert self.process is not None and self.process.stdin is not None
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def _say(self, message: dict[str, Any]) -> None:
+        assert self.process is not None and self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise GraderError("the judge ended") from None
+
+    def _hear(self, timeout_s: float) -> dict[str, Any]:
+        try:
+            line = self.heard.get(timeout=timeout_s)
+        except queue.Empty:
+            raise GraderError(
+                "the judge did not answer in time", expected=f"within {timeout_s:g} s"
+            ) from None
+        if not line:
+            raise GraderError("the judge ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def _listen(stream: IO[str], heard: "queue.Queue[str]") -> None:
+    """Pass a judge's lines on; an empty one says that it ended."""
+    with stream:
+        for line in stream:
+            heard.put(line)
+    heard.put("")
+
+
+def _result(cell: Cell, answer: dict[str, Any], seconds: float) -> CellResult:
+    verdict, score = Verdict(answer["verdict"]), answer["score"]
+    if score is None:
+        score = cell.points if verdict is Verdict.PASSED else 0.0
+    return CellResult(cell.grade_id or "", verdict, score, cell.points, answer["message"], seconds)
