@@ -43,6 +43,8 @@ def judge_sources(
     sources: list[str], setup: list[str], tests: list[dict[str, Any]], limits: Limits = LIMITS
 ) -> list[Outcome]:
     """Outcomes of test cells (keyword arguments of Judge.test) for a student's sources."""
+    if "torch" in sys.modules:  # two processes take turns: more threads only get in the way
+        sys.modules["torch"].set_num_threads(1)
     pairs = [socket.socketpair() for _ in tests]
     process = _context().Process(
         target=_student, args=(sources, [theirs for _, theirs in pairs]), daemon=True

@@ -1,4 +1,4 @@
-"""The command line: `nbproctor check`, `nbproctor demo`, `nbproctor build`.
+"""The command line: `nbproctor check`, `demo`, `build` and `bench`.
 
 Importing this module imports neither torch nor nbgrader: `--help` answers at once.
 """
@@ -48,9 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="make the notebooks from solutions/*/*.py")
     build.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
     build.add_argument("--check", action="store_true", help="only say what is stale")
+    build.add_argument("--force", action="store_true", help="execute what is up to date, too")
     build.set_defaults(run=_build)
 
-    for command in (check, demo, build):
+    bench = commands.add_parser("bench", help="time a submission, with nbgrader alone and with us")
+    bench.add_argument("lesson", nargs="?", default="02", help="a lesson's number or name (02)")
+    bench.add_argument("--runs", type=int, default=5, help="runs of each, after a warm-up (5)")
+    bench.set_defaults(run=_bench)
+
+    for command in (check, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 
@@ -103,8 +109,18 @@ def _demo(options: argparse.Namespace) -> int:
 def _build(options: argparse.Namespace) -> int:
     from nbproctor.build import build_course
 
-    build_course(_course_root(options.course), options.lessons, options.check)
+    root = _course_root(options.course)
+    build_course(root, options.lessons, options.check, force=options.force)
     return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from nbproctor.bench import run_bench
+
+    if options.runs < 1:
+        raise ConfigError("there is nothing to time", expected="--runs 1 or more", got=options.runs)
+    root = _course_root(options.course)
+    return run_bench(root, _lesson_name(root, options.lesson), options.runs)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ class Judge:
     ) -> Outcome:
         """Run one test cell against the student end on `sock`."""
         filename = f"<test {grade_id}>"
-        session = Session(sock, self.limits, time.monotonic() + self.limits.test_timeout_s)
+        deadline = time.monotonic() + self.limits.test_timeout_s
+        session = Session(sock, self.limits, deadline, _remote_tensors)
         try:
             self._bring(session, names)
             value = self._execute(source, filename)
@@ -91,6 +92,12 @@ class Judge:
             last = ast.Expression(body.body.pop().value)  # type: ignore[attr-defined]
         exec(compile(body, filename, "exec"), self.namespace)
         return eval(compile(last, filename, "eval"), self.namespace) if last else None
+
+
+def _remote_tensors(session: Session) -> Any:
+    from nbproctor.gradients import RemoteTensors  # needs torch: a lesson without it should not
+
+    return RemoteTensors(session)
 
 
 def _scored(value: Any, points: float) -> Outcome:

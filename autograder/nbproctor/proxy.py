@@ -31,22 +31,29 @@ class Session:
     Args:
         sock: a connected socket whose other end is a `StudentEnd`.
         deadline: when the test cell has to be done, as time.monotonic() tells it, in seconds.
+        make_tensors: makes the session's `RemoteTensors` when tensors are first met; only then
+            is torch needed.
     """
 
-    def __init__(self, sock: socket.socket, limits: Limits, deadline: float) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        limits: Limits,
+        deadline: float,
+        make_tensors: Callable[["Session"], Any],
+    ) -> None:
         self.channel = Channel(sock, limits.max_reply_header_bytes, limits.max_reply_bytes)
         self.limits, self.deadline = limits, deadline
         self.proxies: dict[int, Proxy] = {}
         self.freed: list[int] = []
+        self.make_tensors = make_tensors
         self._tensors: Any = None
 
     @property
     def tensors(self) -> Any:
-        """Gradients and parameters; needs torch, so it is made when first used."""
+        """Gradients and parameters of this session."""
         if self._tensors is None:
-            from nbproctor.gradients import RemoteTensors
-
-            self._tensors = RemoteTensors(self)
+            self._tensors = self.make_tensors(self)
         return self._tensors
 
     def get(self, name: str) -> Any:

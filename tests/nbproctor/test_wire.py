@@ -20,6 +20,7 @@ from nbproctor.errors import (
     RemoteTimeoutError,
     StudentError,
 )
+from nbproctor.gradients import RemoteTensors
 from nbproctor.proxy import Session
 from nbproctor.wire import Decoder, Encoder
 
@@ -51,7 +52,7 @@ def ask_a_liar(reply: bytes | Callable[[socket.socket], None]) -> Any:
     thread = threading.Thread(target=lie)
     thread.start()
     try:
-        return Session(ours, LIMITS, time.monotonic() + 5).get("x")
+        return Session(ours, LIMITS, time.monotonic() + 5, RemoteTensors).get("x")
     finally:
         ours.close()
         thread.join()
@@ -123,7 +124,7 @@ def test_two_replies_do_not_answer_two_questions() -> None:
     and what it claims is checked against the inputs of that question."""
     ours, theirs = socket.socketpair()
     theirs.sendall(frame({"ok": 1}) + frame({"ok": 2}))
-    session = Session(ours, LIMITS, time.monotonic() + 5)
+    session = Session(ours, LIMITS, time.monotonic() + 5, RemoteTensors)
     assert [session.get("a"), session.get("b")] == [1, 2]
     theirs.close()
     with pytest.raises(RemoteError):

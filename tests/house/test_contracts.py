@@ -1,0 +1,106 @@
+"""Who may import whom: read from the import statements, at whatever depth they stand."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nbproctor.imports import imported_modules
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbproctor"}
+
+# From the bottom up: a module imports only modules that stand before it.
+ORDER = {
+    "plusx": (
+        "errors expect seeds device diagnose models weights probes plots widgets __init__"
+    ).split(),
+    "nbproctor": (
+        "errors config records lesson notebook wire outputs imports source stubs "
+        "student proxy gradients judge kernel judge_process graded_notebook grade "
+        "gradebook release executed build check bench charts feedback report classroom demo cli "
+        "__init__ __main__"
+    ).split(),
+}
+TORCH = {"wire", "student", "proxy", "gradients", "judge"}
+NBGRADER = {"gradebook", "release", "bench"}
+
+MODULES = [
+    pytest.param(package, path, id=f"{package}.{path.stem}")
+    for package, folder in PACKAGES.items()
+    for path in sorted(folder.rglob("*.py"))
+]
+
+
+def imports_of(package: str, path: Path, only_on_import: bool = False) -> set[tuple[str, str]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if only_on_import:
+        tree = ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], [])
+    return set(imported_modules(tree, package))
+
+
+def neighbours(package: str, path: Path) -> set[str]:
+    """Modules of the same package that a module imports."""
+    found = set()
+    for module, name in imports_of(package, path):
+        parts = module.split(".")
+        if parts[0] == package:
+            is_module = (PACKAGES[package] / f"{name}.py").is_file()
+            found.add(parts[1] if len(parts) > 1 else name if is_module else "__init__")
+    return found
+
+
+@pytest.mark.parametrize(("package", "path"), MODULES)
+def test_imports_point_down(package: str, path: Path) -> None:
+    order = ORDER[package]
+    assert path.stem in order, f"give {path.stem} its place in ORDER"
+    below = set(order[: order.index(path.stem)])
+    assert neighbours(package, path) <= below
+
+
+@pytest.mark.parametrize(("package", "path"), MODULES)
+def test_the_two_packages_do_not_know_each_other(package: str, path: Path) -> None:
+    (other,) = PACKAGES.keys() - {package}
+    tops = {module.split(".")[0] for module, _ in imports_of(package, path)}
+    assert not tops & {other, "utils", "autograder", "tests"}
+
+
+@pytest.mark.parametrize(("package", "path"), MODULES)
+def test_one_module_grades_through_nbgrader_and_one_releases(package: str, path: Path) -> None:
+    tops = {module.split(".")[0] for module, _ in imports_of(package, path)}
+    assert "nbgrader" not in tops or (package == "nbproctor" and path.stem in NBGRADER)
+
+
+def test_only_the_judge_and_the_student_side_import_torch() -> None:
+    folder = PACKAGES["nbproctor"]
+    tops = {
+        path.stem
+        for path in folder.rglob("*.py")
+        for module, _ in imports_of("nbproctor", path, only_on_import=True)
+        if module.split(".")[0] in ("torch", "torchvision")
+    }
+    assert tops <= TORCH
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level modules that a fresh Python has loaded after running `code`."""
+    program = f"{code}\nimport sys; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["cli", "grade", "build", "kernel", "lesson", "notebook"])
+def test_control_modules_load_neither_torch_nor_nbgrader(module: str) -> None:
+    heavy = {"torch", "torchvision", "nbgrader", "matplotlib"}
+    assert not loaded_after(f"import nbproctor.{module}") & heavy
+
+
+def test_importing_nbgraders_half_does_not_load_torch() -> None:
+    assert not loaded_after("import nbproctor.gradebook") & {"torch", "torchvision"}
+
+
+def test_importing_plusx_is_quick() -> None:
+    assert not loaded_after("import plusx") & {"torch", "matplotlib", "ipywidgets"}
