@@ -1,0 +1,103 @@
+"""Instruments: what a network costs, and how large its gradients are."""
+
+import time
+from collections.abc import Sequence
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from plusx.errors import ArgumentError
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable numbers in the model."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def gradient_profile(
+    depth: int,
+    gain: float,
+    skip: bool,
+    norm: bool = False,
+    width: int = 64,
+    batch: int = 32,
+    seeds: int = 5,
+) -> Tensor:
+    """Gradient norms, layer by layer, in a random stack of dense layers, for many seeds.
+
+    Layer l computes h_{l+1} = relu(N(W_l h_l)), plus h_l if `skip`; N is batch norm (batch
+    statistics, no scale or shift) if `norm`, else nothing. W_l is normal with variance
+    gain^2 / width. A random vector of length 1 is sent back from the output. Returns
+    (seeds, depth + 1) in float64: entry l is |dL/dh_l|, so the last one is 1. Raises
+    `ArgumentError` if a size is below 1.
+    """
+    if min(depth, width, batch, seeds) < 1:
+        raise ArgumentError(
+            "a size is too small",
+            expected="depth, width, batch, seeds >= 1",
+            got=(depth, width, batch, seeds),
+            where="gradient_profile",
+        )
+    draw = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=draw, dtype=torch.float64)
+
+    h = normal(seeds, batch, width).requires_grad_()
+    states = [h]
+    for _ in range(depth):
+        weight = normal(seeds, width, width) * (gain / width**0.5)
+        z = torch.bmm(h, weight)  # (seeds, batch, width)
+        if norm:
+            z = (z - z.mean(1, keepdim=True)) / (z.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
+        h = F.relu(z) + h if skip else F.relu(z)
+        states.append(h)
+    v = normal(seeds, batch, width)
+    v = v / v.flatten(1).norm(dim=1)[:, None, None]
+    gradients = torch.autograd.grad(h, states, v)
+    return torch.stack([g.flatten(1).norm(dim=1) for g in gradients], dim=1)
+
+
+def gradient_norms(layers: Sequence[nn.Module], x: Tensor, v: Tensor) -> list[float]:
+    """Gradient norms at the input of every layer, and at the output of the last.
+
+    The layers are applied one after another to x; v, of the output's shape, is the
+    gradient there. Returns len(layers) + 1 numbers.
+    """
+    states = [x.detach().requires_grad_()]
+    for layer in layers:
+        states.append(layer(states[-1]))
+    return [g.norm().item() for g in torch.autograd.grad(states[-1], states, v)]
+
+
+def saved_mebibytes(model: nn.Module, x: Tensor) -> float:
+    """Memory in MiB that a forward pass keeps for the backward pass, without parameters."""
+    parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    sizes: dict[int, int] = {}
+    kept: list[Tensor] = []  # alive until counted, so that no address is used twice
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            sizes[storage.data_ptr()] = storage.nbytes()
+            kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        output = model(x)
+    del output
+    return sum(sizes.values()) / 2**20
+
+
+def step_seconds(model: nn.Module, x: Tensor, repeats: int = 7) -> float:
+    """Median time in seconds of one forward and backward pass; one more warms up."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        model(x).sum().backward()
+        if x.is_cuda:
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return median(times[1:])
