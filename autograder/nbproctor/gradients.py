@@ -7,6 +7,7 @@ and edits (an optimizer's step, `nn.init`) travel back before the next call.
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -21,13 +22,46 @@ MODULE_HOMES = ("torch.nn.", "torchvision.")
 MODULE_INTERNALS = frozenset(torch.nn.Module().__dict__) - {"training"}
 
 
+class Mirror:
+    """A leaf tensor of the judge's that stands for one of the learner's parameters.
+
+    `known` is the value that the student kernel last had; None until the test looks at it.
+    """
+
+    def __init__(self, blank: torch.Tensor) -> None:
+        self.tensor = torch.nn.Parameter(blank, requires_grad=False)
+        self.known: torch.Tensor | None = None
+
+    @property
+    def is_edited(self) -> bool:
+        known, tensor = self.known, self.tensor
+        if known is None or tensor.device.type == "meta":
+            return False
+        return known.dtype != tensor.dtype or not torch.equal(known, tensor)
+
+    def fit(self, blank: torch.Tensor) -> None:
+        """Take the shape, dtype and device that the parameter now has."""
+        if _kind(self.tensor) != _kind(blank):
+            self.set(blank)
+
+    def set(self, value: torch.Tensor) -> None:
+        value = value.detach()
+        if _kind(self.tensor) == _kind(value):
+            with torch.no_grad():
+                self.tensor.copy_(value)
+        else:
+            self.tensor.grad = None
+            self.tensor.data = value.clone()
+
+
 class RemoteTensors:
     """The tensors of one session."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.mirrors: dict[int, torch.Tensor] = {}
-        self.known: dict[int, torch.Tensor] = {}  # values as the student kernel last had them
+        # Kept by the proxies and calls that use them: what a test has dropped costs nothing more.
+        self.mirrors: WeakValueDictionary[int, Mirror] = WeakValueDictionary()
+        self.with_gradient: dict[int, Mirror] = {}
 
     def grad_state(self, inputs: list[torch.Tensor]) -> tuple[bool, list[int]]:
         """Whether gradients are on, and which inputs are inner nodes of the judge's graph."""
@@ -45,7 +79,7 @@ class RemoteTensors:
             return value
         graph = answer["graph"]
         mirrors = {n: self._mirror(n, spec) for n, spec in _specs(answer["parameters"])}
-        call = _Call(self.session, graph, outputs, mirrors, inputs)
+        call = _Call(self, graph, outputs, mirrors, inputs)
         tied = _RemoteCall.apply(call, *call.differentiable)
         return _replace(value, dict(zip(map(id, outputs), tied, strict=True)))
 
@@ -58,54 +92,53 @@ class RemoteTensors:
     def named_parameters(self, module: Proxy) -> Iterator[tuple[str, torch.Tensor]]:
         """A module's parameters by name, with their present values."""
         rows, _ = self.session.request("parameters", of=module.__nbproctor_id__)
-        named = [(row[0], self._mirror(n, spec)) for row, (n, spec) in _named_specs(rows)]
-        self._pull([n for _, (n, _) in _named_specs(rows)])
-        return iter(named)
+        named = [(row[0], n, self._mirror(n, spec)) for row, (n, spec) in _named_specs(rows)]
+        module.__nbproctor_kept__.update({n: mirror for _, n, mirror in named})
+        self._pull({n: mirror for _, n, mirror in named})
+        return iter([(name, mirror.tensor) for name, _, mirror in named])
 
     def parameter(self, data: dict[str, Any]) -> torch.Tensor:
         """The mirror of one parameter that the student kernel handed out."""
         [(handle, spec)] = _specs([[data.get("id"), data.get("spec")]])
         mirror = self._mirror(handle, spec)
-        self._pull([handle])
-        return mirror
+        self._pull({handle: mirror})
+        # Nothing else holds it: a parameter may come out of any attribute or function.
+        self.with_gradient[handle] = mirror
+        return mirror.tensor
 
     def pull_again(self) -> None:
         """Refresh parameters that the test has looked at: a call may have changed them."""
-        self._pull(list(self.known))
+        self._pull({n: m for n, m in self.mirrors.items() if m.known is not None})
 
-    def _pull(self, handles: list[int]) -> None:
-        if not handles:
+    def _pull(self, mirrors: dict[int, Mirror]) -> None:
+        if not mirrors:
             return
-        values = self.session.ask("pull", parameters=handles)
-        if not isinstance(values, list) or len(values) != len(handles):
+        values = self.session.ask("pull", parameters=list(mirrors))
+        if not isinstance(values, list) or len(values) != len(mirrors):
             raise BadReplyError("a list of parameters is malformed")
-        for n, value in zip(handles, values, strict=True):
+        for mirror, value in zip(mirrors.values(), values, strict=True):
             if not isinstance(value, torch.Tensor):
                 raise BadReplyError("a parameter is not a tensor")
-            _set(self.mirrors[n], value)
-            self.known[n] = value.detach().clone()
+            mirror.set(value)
+            mirror.known = value.detach().clone()
 
     def push_changes(self) -> None:
         """Send parameters that the test has edited since the student kernel last had them."""
-        changed = [n for n, known in self.known.items() if not _same(self.mirrors[n], known)]
-        if changed:
+        edited = {n: mirror for n, mirror in self.mirrors.items() if mirror.is_edited}
+        if edited:
             encode = self.session.encoder()
-            values = encode([self.mirrors[n].detach() for n in changed])
-            self.session.request("push", encode, parameters=changed, values=values)
-            self.known.update({n: self.mirrors[n].detach().clone() for n in changed})
+            values = encode([mirror.tensor.detach() for mirror in edited.values()])
+            self.session.request("push", encode, parameters=list(edited), values=values)
+            for mirror in edited.values():
+                mirror.known = mirror.tensor.detach().clone()
 
-    def _mirror(self, handle: int, spec: dict[str, Any]) -> torch.Tensor:
+    def _mirror(self, handle: int, spec: dict[str, Any]) -> Mirror:
         blank = _blank(spec, self.session.limits.max_reply_bytes)
         mirror = self.mirrors.get(handle)
         if mirror is None:
-            mirror = self.mirrors[handle] = torch.nn.Parameter(blank, requires_grad=False)
-        elif (mirror.shape, mirror.dtype, mirror.device) != (
-            blank.shape,
-            blank.dtype,
-            blank.device,
-        ):
-            _set(mirror, blank)
-        mirror.requires_grad_(spec.get("grad") is True)
+            mirror = self.mirrors[handle] = Mirror(blank)
+        mirror.fit(blank)
+        mirror.tensor.requires_grad_(spec.get("grad") is True)
         return mirror
 
     # The judge's own modules, on their way to the student kernel.
@@ -144,35 +177,39 @@ class _Call:
 
     def __init__(
         self,
-        session: Session,
+        owner: RemoteTensors,
         graph: Any,
         outputs: list[torch.Tensor],
-        mirrors: dict[int, torch.Tensor],
+        mirrors: dict[int, Mirror],
         inputs: list[torch.Tensor],
     ) -> None:
-        self.session, self.graph, self.outputs = session, graph, outputs
+        self.owner, self.graph, self.outputs = owner, graph, outputs
         self.inputs = [n for n, tensor in enumerate(inputs) if tensor.requires_grad]
-        trained = {n: mirror for n, mirror in mirrors.items() if mirror.requires_grad}
-        self.parameters = list(trained)
-        self.differentiable = [inputs[n] for n in self.inputs] + list(trained.values())
+        self.mirrors = {n: m for n, m in mirrors.items() if m.tensor.requires_grad}
+        self.differentiable = [inputs[n] for n in self.inputs]
+        self.differentiable += [mirror.tensor for mirror in self.mirrors.values()]
         if type(graph) is int:
-            free_later(session, self, graph)
+            free_later(owner.session, self, graph)
 
     def gradients(self, cotangents: tuple[torch.Tensor | None, ...]) -> list[torch.Tensor | None]:
-        encode = self.session.encoder()
-        answer, decode = self.session.request(
+        # A gradient that arrives must be found again, also when the test holds nothing but a name.
+        self.owner.with_gradient.update(self.mirrors)
+        session = self.owner.session
+        encode = session.encoder()
+        answer, decode = session.request(
             "gradients",
             encode,
             graph=self.graph,
             cotangents=encode([None if c is None else c.detach() for c in cotangents]),
             inputs=self.inputs,
-            parameters=self.parameters,
+            parameters=list(self.mirrors),
         )
         gradients = decode(answer)
         if not isinstance(gradients, list) or len(gradients) != len(self.differentiable):
             raise BadReplyError("a list of gradients is malformed")
         for gradient, tensor in zip(gradients, self.differentiable, strict=True):
-            if gradient is not None and not _fits(gradient, tensor):
+            is_tensor = isinstance(gradient, torch.Tensor)
+            if gradient is not None and not (is_tensor and _kind(gradient) == _kind(tensor)):
                 raise BadReplyError("a gradient does not fit its tensor")
         return gradients
 
@@ -240,30 +277,8 @@ def _nothing_special(data: dict[str, Any]) -> Any:
     raise BadReplyError("a reply holds an unknown kind of data", got=data["$"])
 
 
-def _set(mirror: torch.Tensor, value: torch.Tensor) -> None:
-    """Give a mirror a new value, of a new shape or dtype if need be."""
-    value = value.detach()
-    if (mirror.shape, mirror.dtype, mirror.device) == (value.shape, value.dtype, value.device):
-        with torch.no_grad():
-            mirror.copy_(value)
-    else:
-        mirror.grad = None
-        mirror.data = value.clone()
-
-
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    if a.device.type == "meta":
-        return True
-    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
-
-
-def _fits(gradient: Any, tensor: torch.Tensor) -> bool:
-    return (
-        isinstance(gradient, torch.Tensor)
-        and gradient.shape == tensor.shape
-        and gradient.dtype == tensor.dtype
-        and gradient.device == tensor.device
-    )
+def _kind(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
+    return tensor.shape, tensor.dtype, tensor.device
 
 
 def _replace(value: Any, by_id: dict[int, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -68,7 +69,11 @@ class JudgeProcess:
     def _start(self) -> None:
         command = [sys.executable, "-P", "-m", "nbproctor.judge"]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        # Judge and student kernel take turns: a second thread would only get in the way.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, env=environment
+        )
         self.heard: queue.Queue[str] = queue.Queue()
         threading.Thread(
             target=_listen, args=(self.process.stdout, self.heard), daemon=True

@@ -178,5 +178,6 @@ def _environment(scratch: Path) -> dict[str, str]:
         **kept,
         **own,
         "PYTHONNOUSERSITE": "1",
+        "OMP_NUM_THREADS": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }

@@ -44,7 +44,7 @@ class Session:
     ) -> None:
         self.channel = Channel(sock, limits.max_reply_header_bytes, limits.max_reply_bytes)
         self.limits, self.deadline = limits, deadline
-        self.proxies: dict[int, Proxy] = {}
+        self.proxies: weakref.WeakValueDictionary[int, Proxy] = weakref.WeakValueDictionary()
         self.freed: list[int] = []
         self.make_tensors = make_tensors
         self._tensors: Any = None
@@ -112,9 +112,10 @@ class Session:
         if data["$"] != "object" or type(data["id"]) is not int:
             raise BadReplyError("a reply holds an unknown kind of data")
         handle = data["id"]
-        if handle not in self.proxies:
-            self.proxies[handle] = _make_proxy(self, handle, data)
-        return self.proxies[handle]
+        proxy = self.proxies.get(handle)
+        if proxy is None:
+            proxy = self.proxies[handle] = _make_proxy(self, handle, data)
+        return proxy
 
     def _encode_special(self, value: Any) -> Any:
         if isinstance(value, Proxy):
@@ -140,11 +141,13 @@ class Proxy:
         object.__setattr__(self, "__nbproctor_session__", session)
         object.__setattr__(self, "__nbproctor_id__", handle)
         object.__setattr__(self, "__nbproctor_kind__", kind)
+        object.__setattr__(self, "__nbproctor_kept__", {})
 
     # Declared for readers of the class; __init__ sets them past our __setattr__.
     __nbproctor_session__: Session
     __nbproctor_id__: int
     __nbproctor_kind__: str
+    __nbproctor_kept__: dict[int, Any]  # what has to live as long as this proxy
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
