@@ -4,6 +4,7 @@ Importing this module imports neither torch nor nbgrader: `--help` answers at on
 """
 
 import argparse
+import io
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ COURSE_MARK = "nbgrader_config.py"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 if all is well, 1 if not, 2 if the command cannot be run."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that is not UTF-8 shows '?' for a sign
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))

@@ -40,6 +40,8 @@ class Limits:
     """Cells beyond this one are not read."""
     max_output_bytes: int = 1 * MIB
     """Output kept of one cell."""
+    max_notebook_output_bytes: int = 16 * MIB
+    """Output kept of all cells of one submission together."""
     max_reply_bytes: int = 512 * MIB
     """Tensor bytes in one reply of the student kernel."""
     max_reply_header_bytes: int = 4 * MIB

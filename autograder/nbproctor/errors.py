@@ -12,6 +12,7 @@ NbproctorError
     ├── RemoteClosedError   the student kernel ended the conversation
     ├── BadReplyError       the answer is malformed or larger than allowed
     ├── WrongKindError      an object came where a test needs a value
+    ├── InPlaceError        the learner's code changed an argument
     └── StudentError        the learner's code raised an exception
 """
 
@@ -21,6 +22,7 @@ __all__ = [
     "ConfigError",
     "GradebookError",
     "GraderError",
+    "InPlaceError",
     "LessonError",
     "NbproctorError",
     "ProxyLimitError",
@@ -44,6 +46,9 @@ class NbproctorError(Exception):
         parts += [f"where: {where}"] if where is not None else []
         super().__init__("\n  ".join(parts))
         self.what = what
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # also where a subclass is a KeyError, which would quote it
 
 
 class ConfigError(NbproctorError):
@@ -88,6 +93,10 @@ class BadReplyError(RemoteError):
 
 class WrongKindError(RemoteError):
     """An object came where a test needs a value."""
+
+
+class InPlaceError(RemoteError):
+    """The learner's code changed an argument."""
 
 
 class StudentError(RemoteError):

@@ -40,7 +40,7 @@ def grade_submission(
     if submission.unreadable:
         run = _Run(lesson, submission, planned, limits)
     else:
-        with JudgeProcess(lesson, limits) as judge, StudentKernel(limits, files) as kernel:
+        with JudgeProcess(lesson, limits, files) as judge, StudentKernel(limits, files) as kernel:
             run = _Run(lesson, submission, planned, limits, kernel, judge)
             run.run()
     results = tuple(run.result(cell) for cell in lesson.graded)
@@ -86,9 +86,25 @@ class _Run:
             elif item.cell is not None and item.cell.role is Role.TEST:
                 self._test(n, item.cell)
             elif item.runs:
-                self.executions[n] = self._execute(item)
-                if self.executions[n].ended is Ended.DIED:
-                    self._recover(n)
+                self._run_cell(n, item)
+
+    def _run_cell(self, n: int, item: Planned) -> None:
+        execution = self.executions[n] = self._execute(item)
+        if execution.ended is Ended.DIED and not execution.began and self._blame_the_last(n):
+            execution = self.executions[n] = self._execute(item)
+        if execution.ended is Ended.DIED:
+            self._recover(n, culprit=n)
+
+    def _blame_the_last(self, n: int) -> bool:
+        """A kernel that is dead before cell `n` begins was killed by the one before it.
+
+        Whether there is a kernel again, in which cell `n` may be tried.
+        """
+        before = [k for k in self.executions if k < n and k not in self.switched_off]
+        if not before:
+            return False
+        self._recover(n, culprit=max(before))
+        return not self.given_up
 
     def result(self, cell: Cell) -> CellResult:
         """The verdict on a graded cell: exactly one, whatever happened."""
@@ -117,18 +133,23 @@ class _Run:
 
     def _execute(self, item: Planned) -> Execution:
         left = max(self.deadline - time.monotonic(), 0.1)
-        return self._kernel.execute(item.text, min(self.limits.cell_timeout_s, left))
+        limits = self.limits
+        used = sum(execution.outputs.used for execution in self.executions.values())
+        room = max(min(limits.max_output_bytes, limits.max_notebook_output_bytes - used), 1)
+        return self._kernel.execute(item.text, min(limits.cell_timeout_s, left), room)
 
     def _test(self, n: int, cell: Cell) -> None:
         assert self.judge is not None
+        if not self._kernel.is_alive and not self._blame_the_last(n):
+            return
         result, fit = self.judge.test(cell, self._kernel)
         self.results[result.grade_id] = self._explained(cell, result)
         if not fit:
-            self._recover(n)
+            self._recover(n, culprit=n)
 
-    def _recover(self, n: int) -> None:
+    def _recover(self, n: int, culprit: int) -> None:
         """Start a new kernel and bring it to where the dead one was, without what killed it."""
-        self.switched_off.add(n)
+        self.switched_off.add(culprit)
         while self.restarts < self.limits.max_restarts:
             self.restarts += 1
             self._kernel.stop()

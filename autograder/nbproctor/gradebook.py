@@ -14,6 +14,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,10 @@ class JudgedExecute(Execute):
 
 @dataclass(frozen=True)
 class Score:
-    """One student's marks for one assignment, as nbgrader's gradebook holds them."""
+    """One student's marks for one assignment, as nbgrader's gradebook holds them.
+
+    `score` is what remains after `late_penalty`; `cells` has the points that tests gave.
+    """
 
     student: str
     score: float
@@ -164,6 +168,11 @@ class Course:
     def release(self, assignment: str) -> None:
         self._checked("generate_assignment", self.api.generate_assignment(assignment, force=True))
 
+    def set_due(self, assignment: str, when: datetime) -> None:
+        """Say until when an assignment may be handed in without being late."""
+        with self.api.gradebook as gradebook:
+            gradebook.update_or_create_assignment(assignment, duedate=when)
+
     def zip_collect(self, assignment: str) -> None:
         """Collect `downloaded/ASSIGNMENT/archive` into `submitted/`."""
         command = [sys.executable, "-m", "nbgrader", "zip_collect", assignment, "--force"]
@@ -189,12 +198,13 @@ class Course:
 
 
 def _score(submission: Any) -> Score:
+    penalty = submission.late_submission_penalty or 0.0
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     return Score(
         student=submission.student.id,
-        score=submission.score,
+        score=submission.score - penalty,
         max_score=submission.max_score,
-        late_penalty=submission.late_submission_penalty or 0.0,
+        late_penalty=penalty,
         needs_manual_grade=submission.needs_manual_grade,
         cells={grade.name: grade.auto_score for grade in grades},
     )

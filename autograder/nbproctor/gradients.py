@@ -18,6 +18,7 @@ from nbproctor.wire import Decoder
 
 __all__ = ["RemoteTensors"]
 
+MAX_PARAMETERS = 10_000
 MODULE_HOMES = ("torch.nn.", "torchvision.")
 MODULE_INTERNALS = frozenset(torch.nn.Module().__dict__) - {"training"}
 
@@ -40,9 +41,10 @@ class Mirror:
         return known.dtype != tensor.dtype or not torch.equal(known, tensor)
 
     def fit(self, blank: torch.Tensor) -> None:
-        """Take the shape, dtype and device that the parameter now has."""
+        """Take the shape, dtype and device that the parameter now has; its value is unknown."""
         if _kind(self.tensor) != _kind(blank):
             self.set(blank)
+            self.known = None
 
     def set(self, value: torch.Tensor) -> None:
         value = value.detach()
@@ -71,23 +73,15 @@ class RemoteTensors:
     def attach(
         self, value: Any, decode: Decoder, answer: dict[str, Any], inputs: list[torch.Tensor]
     ) -> Any:
-        """Tie a call's outputs to its inputs, and carry the learner's in-place edits over."""
+        """Tie a call's outputs to its inputs and to the parameters that it used."""
         outputs = list(decode.tensors)
-        for n, data in answer.get("changed") or []:
-            self._copy_back(inputs[_index(n, len(inputs))], decode(data))
-        if "graph" not in answer or not torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
             return value
         graph = answer["graph"]
         mirrors = {n: self._mirror(n, spec) for n, spec in _specs(answer["parameters"])}
         call = _Call(self, graph, outputs, mirrors, inputs)
         tied = _RemoteCall.apply(call, *call.differentiable)
         return _replace(value, dict(zip(map(id, outputs), tied, strict=True)))
-
-    def _copy_back(self, tensor: torch.Tensor, value: Any) -> None:
-        if not isinstance(value, torch.Tensor) or value.shape != tensor.shape:
-            raise BadReplyError("a changed input does not fit")
-        with torch.no_grad():
-            tensor.copy_(value)
 
     def named_parameters(self, module: Proxy) -> Iterator[tuple[str, torch.Tensor]]:
         """A module's parameters by name, with their present values."""
@@ -236,15 +230,9 @@ class _RemoteCall(torch.autograd.Function):
         return (None, *ctx.call.gradients(given))
 
 
-def _index(claim: Any, size: int) -> int:
-    if type(claim) is not int or not 0 <= claim < size:
-        raise BadReplyError("a reply names a tensor that is not there")
-    return claim
-
-
 def _specs(rows: Any) -> list[tuple[int, dict[str, Any]]]:
     """Checked (handle, spec) pairs."""
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or len(rows) > MAX_PARAMETERS:
         raise BadReplyError("a list of parameters is malformed")
     for row in rows:
         if not (isinstance(row, list) and len(row) == 2 and type(row[0]) is int):
@@ -263,12 +251,13 @@ def _named_specs(rows: Any) -> list[tuple[list[Any], tuple[int, dict[str, Any]]]
 
 
 def _blank(spec: dict[str, Any], max_bytes: int) -> torch.Tensor:
-    """An unfilled tensor of a claimed shape, dtype and device."""
+    """A tensor of a claimed shape, dtype and device: of zeros, since whatever else lies in this
+    process's memory is not for the student kernel."""
     on_meta = Decoder(bytearray(), _nothing_special).tensor({**spec, "device": "meta"})
     if on_meta.numel() * on_meta.element_size() > max_bytes:
         raise BadReplyError("a parameter is too large", expected=f"at most {max_bytes:,} bytes")
     try:
-        return torch.empty_like(on_meta, device=spec["device"], requires_grad=False)
+        return torch.zeros_like(on_meta, device=spec["device"], requires_grad=False)
     except Exception:  # a device that is not here, or no device at all
         raise BadReplyError("a parameter is on an unknown device") from None
 

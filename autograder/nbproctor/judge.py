@@ -9,6 +9,7 @@ import ast
 import json
 import os
 import socket
+import sys
 import time
 import traceback
 from dataclasses import dataclass
@@ -102,8 +103,14 @@ def _remote_tensors(session: Session) -> Any:
 
 def _scored(value: Any, points: float) -> Outcome:
     """A test cell that ran to its end: full marks, or what its last expression says."""
-    if isinstance(value, Proxy | bool) or not isinstance(value, int | float):
+    if value is None or value is True:
         return Outcome(Verdict.PASSED)
+    if not isinstance(value, int | float | Proxy) and getattr(value, "ndim", None) == 0:
+        value = value.item()  # a number of numpy's or torch's
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        # Whatever made it so, a value that is no score must not become full marks.
+        message = f"The check ended in {type(value).__name__}, which is no score."
+        return Outcome(Verdict.FAILED, message)
     if not 0 <= value <= points:  # NaN too
         message = f"The test gave {value!r}, which is not between 0 and {points:g}."
         return Outcome(Verdict.GRADER_ERROR, message)
@@ -146,7 +153,9 @@ def _message(error: BaseException, filename: str, visible: str | None) -> str:
     if isinstance(feedback := getattr(error, "feedback", None), str):
         return feedback
     if not isinstance(error, AssertionError):
-        return f"The answer made a check fail with {type(error).__name__}: {error}"
+        # Of a library's words only those about kinds of things: others may tell what it expected.
+        words = f": {error}" if isinstance(error, TypeError | AttributeError) else ""
+        return f"The answer made a check fail with {type(error).__name__}{words}"
     # The test's own words are for the learner; a library's may print what it expected.
     own = traceback.extract_tb(error.__traceback__)[-1].filename == filename
     return (str(error) if own else "") or "A check of this exercise failed."
@@ -164,6 +173,7 @@ def main() -> None:
     limits = Limits(**hello["limits"])
     # This interpreter was started by name; a test must not import what lies beside a submission.
     os.chdir(hello["folder"])
+    sys.path += hello["path"]
     try:
         judge = Judge(hello["setup"], limits)
         _say(answers, {"ready": True})
@@ -174,7 +184,7 @@ def main() -> None:
         request = json.loads(line)
         with _listen(Path(request["socket"]), limits) as listener:
             _say(answers, {"listening": True})
-            outcome = _serve_test(judge, listener, request)
+            outcome = _serve_test(judge, listener, request, answers)
         _say(
             answers,
             {
@@ -193,13 +203,16 @@ def _listen(path: Path, limits: Limits) -> socket.socket:
     return listener
 
 
-def _serve_test(judge: Judge, listener: socket.socket, request: dict[str, Any]) -> Outcome:
+def _serve_test(
+    judge: Judge, listener: socket.socket, request: dict[str, Any], answers: Any
+) -> Outcome:
     try:
         sock, _ = listener.accept()
     except TimeoutError:
         return Outcome(Verdict.TIMED_OUT, "The student kernel did not answer in time.")
     finally:
         Path(request["socket"]).unlink()
+    _say(answers, {"connected": True})
     with sock:
         return judge.test(
             sock,

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,12 +22,14 @@ from nbproctor.records import CellResult, Verdict
 
 __all__ = ["JudgeProcess"]
 
+POLL_S = 0.2
+
 
 class JudgeProcess:
     """A judge of its own for one submission; restarted when it fails."""
 
-    def __init__(self, lesson: Lesson, limits: Limits) -> None:
-        self.lesson, self.limits = lesson, limits
+    def __init__(self, lesson: Lesson, limits: Limits, files: Path | None = None) -> None:
+        self.lesson, self.limits, self.files = lesson, limits, files
         self.folder = tempfile.TemporaryDirectory(prefix="nbj-")
         self.process: subprocess.Popen[str] | None = None
         self.tests = 0
@@ -58,13 +61,34 @@ class JudgeProcess:
         self._hear(self.limits.start_timeout_s)  # it listens
         message = kernel.begin_serving(path)
         try:
-            answer = self._hear(self.limits.test_timeout_s + 2 * self.limits.call_timeout_s)
+            came = self._await_connection(kernel, message, path)
+            answer = self._hear(self.limits.test_timeout_s + self.limits.call_timeout_s)
         except GraderError as error:
             self._stop()
             self._start()
+            came = True
             answer = {"verdict": Verdict.GRADER_ERROR, "message": str(error), "score": None}
-        fit = kernel.end_serving(message)
+        fit = kernel.end_serving(message) if came else kernel.is_alive
         return _result(cell, answer, time.monotonic() - began), fit
+
+    def _await_connection(self, kernel: StudentKernel, message: str, path: str) -> bool:
+        """Wait until the student kernel has reached the judge; end the test if it never will."""
+        deadline = time.monotonic() + self.limits.call_timeout_s
+        while time.monotonic() < deadline:
+            with contextlib.suppress(queue.Empty):
+                self._take_in(self.heard.get(timeout=POLL_S))
+                return True
+            if kernel.declines_to_serve(message) and self.heard.empty():
+                with socket.socket(socket.AF_UNIX) as knock, contextlib.suppress(OSError):
+                    knock.connect(path)  # and hang up: nobody else will come
+                self._take_in(self.heard.get(timeout=self.limits.call_timeout_s))
+                return False
+        return True
+
+    def _take_in(self, line: str) -> None:
+        """The line says that somebody connected; any other is the test's outcome already."""
+        if '"connected"' not in line:
+            self.heard.put(line)
 
     def _start(self) -> None:
         command = [sys.executable, "-P", "-m", "nbproctor.judge"]
@@ -83,6 +107,7 @@ class JudgeProcess:
             "limits": asdict(self.limits),
             "setup": self.lesson.judge_setup,
             "folder": self.folder.name,
+            "path": [str(self.files.resolve())] if self.files else [],
         }
         self._say(hello)
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import TYPE_CHECKING
 
 from nbproctor.config import Limits
@@ -35,10 +36,11 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True)
 class Execution:
-    """What became of one cell."""
+    """What became of one cell. `began` is False if the kernel was dead before it."""
 
     ended: Ended
     outputs: Outputs
+    began: bool = True
 
 
 class StudentKernel:
@@ -81,7 +83,9 @@ class StudentKernel:
                 *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
                 *arguments,
             ]
-            self.manager.start_kernel(cwd=str(work), env=_environment(scratch))
+            self.manager.start_kernel(
+                cwd=str(work), env=_environment(scratch), stdout=DEVNULL, stderr=DEVNULL
+            )
             self.client = self.manager.client()
             self.client.start_channels()
             self.client.wait_for_ready(timeout=self.limits.start_timeout_s)
@@ -97,24 +101,34 @@ class StudentKernel:
             self.manager.shutdown_kernel(now=True)
         self.client = self.manager = None
 
-    def execute(self, code: str, timeout_s: float) -> Execution:
+    @property
+    def is_alive(self) -> bool:
+        return self.manager is not None and self.manager.is_alive()
+
+    def execute(self, code: str, timeout_s: float, max_output_bytes: int) -> Execution:
         """Run one cell; interrupt it at the time limit, kill the kernel if that does not help."""
+        outputs = Outputs(max_output_bytes)
         message = self._send(code, silent=False)
-        outputs = Outputs(self.limits.max_output_bytes)
-        ended = self._follow(message, outputs, timeout_s)
+        ended, began = self._follow(message, outputs, timeout_s)
         if ended is Ended.TIMED_OUT and not self._interrupt(message, outputs):
-            return Execution(Ended.DIED, outputs)
-        return Execution(ended, outputs)
+            ended = Ended.DIED
+        return Execution(ended, outputs, began)
 
     def begin_serving(self, path: str) -> str:
         """Have the kernel answer the judge that listens at `path`; returns the message's id."""
-        code = f"__import__('nbproctor.student', fromlist=['serve']).serve({path!r}, globals())"
+        # A learner may have given `globals` or `__import__` another meaning: no name is used.
+        scope, builtin = "(lambda: 0).__globals__", "(lambda: 0).__builtins__['__import__']"
+        code = f"{builtin}('nbproctor.student', fromlist=['serve']).serve({path!r}, {scope})"
         return self._send(code, silent=True)
+
+    def declines_to_serve(self, message: str) -> bool:
+        """Whether the kernel has gone, or gone idle, without answering the judge."""
+        return self._follow(message, Outputs(0), POLL_S)[0] is not Ended.TIMED_OUT
 
     def end_serving(self, message: str) -> bool:
         """Wait until the kernel is idle again; False if it had to be killed or is dead."""
         nothing = Outputs(0)  # what the learner's code prints during a test may show its inputs
-        ended = self._follow(message, nothing, self.limits.interrupt_grace_s)
+        ended, _ = self._follow(message, nothing, self.limits.interrupt_grace_s)
         if ended is Ended.TIMED_OUT:
             return self._interrupt(message, nothing)
         return ended is Ended.DONE
@@ -125,32 +139,31 @@ class StudentKernel:
             code, silent=silent, store_history=not silent, allow_stdin=False, stop_on_error=False
         )
 
-    def _follow(self, message: str, outputs: Outputs, timeout_s: float) -> Ended:
-        """Collect outputs until the kernel is idle again."""
-        assert self.client is not None and self.manager is not None
-        deadline = time.monotonic() + timeout_s
+    def _follow(self, message: str, outputs: Outputs, timeout_s: float) -> tuple[Ended, bool]:
+        """Collect outputs until the kernel is idle again; also says whether the cell began."""
+        assert self.client is not None
+        deadline, began = time.monotonic() + timeout_s, False
         while (left := deadline - time.monotonic()) > 0:
             try:
                 got = self.client.get_iopub_msg(timeout=min(left, POLL_S))
+                if got["parent_header"]["msg_id"] != message:
+                    continue
+                began = True
+                if got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
+                    return Ended.DONE, True
+                outputs.add(got["msg_type"], got["content"])
             except queue.Empty:
-                if not self.manager.is_alive():
-                    return Ended.DIED
+                if not self.is_alive:
+                    return Ended.DIED, began
+            except Exception:  # a message that the learner's code forged
                 continue
-            except (ValueError, KeyError, TypeError):  # a message that the learner's code forged
-                continue
-            if got.get("parent_header", {}).get("msg_id") != message:
-                continue
-            kind, content = got["msg_type"], got["content"]
-            if kind == "status" and content.get("execution_state") == "idle":
-                return Ended.DONE
-            outputs.add(kind, content)
-        return Ended.TIMED_OUT
+        return Ended.TIMED_OUT, began
 
     def _interrupt(self, message: str, outputs: Outputs) -> bool:
         """Whether the kernel became idle when interrupted; it is killed otherwise."""
         assert self.manager is not None
         self.manager.interrupt_kernel()
-        if self._follow(message, outputs, self.limits.interrupt_grace_s) is Ended.DONE:
+        if self._follow(message, outputs, self.limits.interrupt_grace_s)[0] is Ended.DONE:
             return True
         self.stop()
         return False
@@ -173,7 +186,7 @@ def _furnish(scratch: Path, files: Path | None) -> Path:
 
 def _environment(scratch: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    own = {"HOME": str(scratch), "IPYTHONDIR": str(scratch / ".ipython"), "PYTHONSAFEPATH": "1"}
+    own = {"HOME": str(scratch), "IPYTHONDIR": str(scratch / ".ipython")}
     return {
         **kept,
         **own,

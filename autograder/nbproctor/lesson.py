@@ -84,16 +84,27 @@ class Lesson:
 
     @cached_property
     def learner_names(self) -> frozenset[str]:
-        """Names that the learner's solution cells bind: proxies in the judge."""
-        answers = [c for c in self.cells if c.is_code and c.takes_answer]
-        return frozenset().union(*(_bound_names(c.full, self._at(c)) for c in answers))
+        """Names that the learner's solution cells bind: proxies in the judge.
+
+        What the course's own solution imports stays the judge's: its numpy is not the learner's.
+        """
+        bound = (_bound_names(c.full, self._at(c)) for c in self._solutions)
+        return frozenset().union(*bound) - _bound_names("\n".join(self._imports), self.name)
+
+    @property
+    def _solutions(self) -> list[Cell]:
+        return [c for c in self.cells if c.is_code and c.takes_answer]
+
+    @property
+    def _imports(self) -> list[str]:
+        return [_only_imports(c.full, self._at(c)) for c in self._solutions]
 
     @cached_property
     def judge_setup(self) -> tuple[str, ...]:
         """Trusted source that the judge runs first: imports, and cells tagged `judge`."""
         given = [c for c in self.cells if c.role is Role.GIVEN and c.is_code]
         parts = [c.full if "judge" in c.tags else _only_imports(c.full, self._at(c)) for c in given]
-        return tuple(part for part in parts if part.strip())
+        return tuple(part for part in [*parts, *self._imports] if part.strip())
 
     def answers_tested_by(self, test: Cell) -> list[Cell]:
         """The solution cells that a test cell is about: the nearest group above it."""
@@ -112,9 +123,15 @@ class Lesson:
 
     def check(self) -> None:
         """Raise LessonError where a test uses a name that neither judge nor learner provides."""
-        known = set(dir(builtins)) | {"__name__"} | self.learner_names
-        for source in self.judge_setup:
-            known |= _bound_names(source, self.name)
+        trusted = {n for source in self.judge_setup for n in _bound_names(source, self.name)}
+        if both := sorted(trusted & self.learner_names):
+            raise LessonError(
+                "solution cells bind names that the judge has of its own",
+                expected="other names in imports and in cells tagged 'judge'",
+                got=", ".join(both),
+                where=self.where,
+            )
+        known = set(dir(builtins)) | {"__name__"} | self.learner_names | trusted
         for test in (c for c in self.cells if c.role is Role.TEST):
             used, bound = _used_names(test.full, self._at(test))
             known |= bound

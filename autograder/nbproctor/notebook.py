@@ -5,7 +5,6 @@ its solution cells and of cells that the learner added: no metadata, no outputs.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from nbproctor.config import Limits
 from nbproctor.lesson import Cell, Lesson
+from nbproctor.text import plain_text
 
 __all__ = ["Planned", "Submission", "answered", "plan", "read_submission"]
 
@@ -59,7 +59,7 @@ class Planned:
 def answered(cell: Cell, submission: Submission) -> bool:
     """Whether the submission holds a text for this cell that differs from the stub."""
     text = submission.answers.get(cell.grade_id or "")
-    return text is not None and text.strip() != cell.released.strip()
+    return text is not None and text.strip() != plain_text(cell.released).strip()
 
 
 def plan(lesson: Lesson, submission: Submission) -> list[Planned]:
@@ -145,11 +145,13 @@ class _Sorter:
         self.extras: list[Extra] = []
         self.notes: list[str] = []
         self.last = -1
+        self.seen: set[int] = set()
 
     def sort(self, raw_cells: list[dict[str, Any]]) -> Submission:
         for raw in raw_cells:
             self._sort_one(raw)
         answers = {i: self._chosen(i, texts) for i, texts in self.answers.items()}
+        self.extras.sort(key=lambda extra: extra.after)
         self._note_missing(answers)
         return Submission(answers, tuple(self.extras), tuple(self.notes))
 
@@ -160,7 +162,9 @@ class _Sorter:
             self._add_extra(raw, text, after=max(self.last, cell.index if cell else -1))
         if cell is None:
             return
-        self.last = cell.index
+        if cell.index not in self.seen:
+            self.last = cell.index
+        self.seen.add(cell.index)
         if cell.takes_answer and cell.grade_id:
             if len(text.encode()) > self.limits.max_cell_bytes:
                 self.notes.append(f"The cell '{cell.grade_id}' is too long and was not read.")
@@ -175,9 +179,12 @@ class _Sorter:
         if isinstance(grade_id, str) and len(grade_id) <= MAX_GRADE_ID:
             if grade_id in self.lesson.by_grade_id:
                 return self.lesson.by_grade_id[grade_id]
-            self.notes.append(f"The lesson has no cell '{grade_id}': taken as the learner's own.")
+            named = plain_text(grade_id)
+            self.notes.append(f"The lesson has no cell '{named}': taken as the learner's own.")
         cell = self.by_id.get(raw["id"]) if isinstance(raw.get("id"), str) else None
-        return cell or self.given_texts.get(text.strip())
+        cell = cell or self.given_texts.get(text.strip())
+        # A second cell of the same text or id is a copy that the learner made.
+        return None if cell is not None and cell.index in self.seen else cell
 
     def _edited_given(self, cell: Cell, raw: dict[str, Any], text: str) -> bool:
         """An unlocked given code cell that the learner changed also runs as the learner's own."""
@@ -200,10 +207,14 @@ class _Sorter:
         self.extras.append(Extra(after, cell_type, text))
 
     def _chosen(self, grade_id: str, texts: list[str]) -> str:
+        """The answer among cells with one grade_id: the last; those before it run before it."""
+        cell = self.lesson.by_grade_id[grade_id]
         if len(texts) > 1:
-            self.notes.append(f"{len(texts)} cells claim to be '{grade_id}': the last is graded.")
-        stub = self.lesson.by_grade_id[grade_id].released.strip()
-        return next((t for t in reversed(texts) if t.strip() != stub), texts[-1])
+            self.notes.append(f"{len(texts)} cells claim to be '{grade_id}': they run in order.")
+        stub = plain_text(cell.released).strip()
+        written = [text for text in texts if text.strip() != stub] or texts[-1:]
+        self.extras += [Extra(cell.index - 1, cell.cell_type, text) for text in written[:-1]]
+        return written[-1]
 
     def _note_missing(self, answers: dict[str, str]) -> None:
         for cell in self.lesson.cells:
@@ -212,11 +223,10 @@ class _Sorter:
 
 
 def _clean(raw: dict[str, Any]) -> str:
-    """The text of a submitted cell: well-formed Unicode without terminal controls."""
+    """The text of a submitted cell, as `plain_text` makes it."""
     source = raw.get("source", "")
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))
     if not isinstance(source, str):
         return ""
-    text = source.encode("utf-8", "replace").decode()
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\N{REPLACEMENT CHARACTER}", text)
+    return plain_text(source)

@@ -3,11 +3,14 @@
 import re
 from typing import Any
 
+from nbproctor.text import well_formed
+
 __all__ = ["Outputs"]
 
 SAFE_TYPES = ("text/plain", "image/png", "image/jpeg")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 CUT = "\n... output cut ...\n"
+OVERHEAD = 200  # bytes that an output takes in a notebook besides its text
 
 
 class Outputs:
@@ -19,19 +22,27 @@ class Outputs:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.used = 0
-        self.cut = False
-        self.cells: list[dict[str, Any]] = []
+        self._begin_anew()
         self.clear_next = False
+        # The learner's code can send messages of any kind: only these count.
+        self.handlers = {
+            "stream": self._stream,
+            "display_data": self._display_data,
+            "update_display_data": self._update_display_data,
+            "execute_result": self._execute_result,
+            "error": self._error,
+            "clear_output": self._clear_output,
+        }
 
-    def add(self, kind: str, content: dict[str, Any]) -> None:
-        """Take one message of the kernel's; kinds that are no output are ignored."""
-        make = getattr(self, "_" + kind, None)
-        if make is None or self.cut:
+    def add(self, kind: Any, content: Any) -> None:
+        """Take one message of the kernel's; what is no output is ignored."""
+        handler = self.handlers.get(kind) if isinstance(kind, str) else None
+        if handler is None or not isinstance(content, dict):
             return
         if self.clear_next and kind != "clear_output":
-            self.cells, self.clear_next = [], False
-        make(content)
+            self._begin_anew()
+        if kind == "clear_output" or not self.cut:
+            handler(content)
 
     @property
     def error(self) -> str:
@@ -39,8 +50,13 @@ class Outputs:
         errors = [c for c in self.cells if c["output_type"] == "error"]
         return f"{errors[-1]['ename']}: {errors[-1]['evalue']}"[:300] if errors else ""
 
-    def _fits(self, text: str) -> bool:
-        self.used += len(text)
+    def _begin_anew(self) -> None:
+        self.used, self.cut, self.clear_next = 0, False, False
+        self.cells: list[dict[str, Any]] = []
+        self.displays: dict[str, dict[str, Any]] = {}
+
+    def _fits(self, *texts: str) -> bool:
+        self.used += OVERHEAD + sum(len(text.encode()) for text in texts)
         if self.used <= self.max_bytes:
             return True
         self.cut = True
@@ -48,50 +64,63 @@ class Outputs:
         return False
 
     def _stream(self, content: dict[str, Any]) -> None:
-        text = str(content.get("text", ""))
+        text = well_formed(str(content.get("text", "")))
         name = "stderr" if content.get("name") == "stderr" else "stdout"
-        left = self.max_bytes - self.used
+        kept = text[: max(self.max_bytes - self.used, 0)]
         last = self.cells[-1] if self.cells else {}
         if last.get("output_type") == "stream" and last.get("name") == name:
-            last["text"] += text[:left]
+            last["text"] += kept
         else:
-            self.cells.append({"output_type": "stream", "name": name, "text": text[:left]})
+            self.cells.append({"output_type": "stream", "name": name, "text": kept})
         self._fits(text)
 
     def _display_data(self, content: dict[str, Any]) -> None:
         data = _safe(content.get("data"))
-        if data and self._fits("".join(data.values())):
-            self.cells.append({"output_type": "display_data", "data": data, "metadata": {}})
+        if data and self._fits(*data.values()):
+            output = {"output_type": "display_data", "data": data, "metadata": {}}
+            self.cells.append(output)
+            if (name := _display_id(content)) is not None:
+                self.displays[name] = output
+
+    def _update_display_data(self, content: dict[str, Any]) -> None:
+        output = self.displays.get(_display_id(content) or "")
+        data = _safe(content.get("data"))
+        if output is not None and data:
+            self.used -= sum(len(text) for text in output["data"].values())
+            if self._fits(*data.values()):
+                output["data"] = data
 
     def _execute_result(self, content: dict[str, Any]) -> None:
         data = _safe(content.get("data"))
-        if data and self._fits("".join(data.values())):
+        if data and self._fits(*data.values()):
             result = {"output_type": "execute_result", "execution_count": None}
             self.cells.append({**result, "data": data, "metadata": {}})
 
     def _error(self, content: dict[str, Any]) -> None:
         lines = content.get("traceback")
-        lines = [str(line) for line in lines] if isinstance(lines, list) else []
-        error = {
-            "output_type": "error",
-            "ename": str(content.get("ename", ""))[:200],
-            "evalue": str(content.get("evalue", ""))[:2000],
-            "traceback": lines,
-        }
-        if self._fits("".join(lines)):
-            self.cells.append(error)
+        lines = [well_formed(str(line)) for line in lines] if isinstance(lines, list) else []
+        name, value = (well_formed(str(content.get(key, "")))[:2000] for key in ("ename", "evalue"))
+        if self._fits(name, value, *lines):
+            error = {"output_type": "error", "ename": name, "evalue": value}
+            self.cells.append({**error, "traceback": lines})
 
     def _clear_output(self, content: dict[str, Any]) -> None:
         if content.get("wait"):
             self.clear_next = True
         else:
-            self.cells = []
+            self._begin_anew()
+
+
+def _display_id(content: dict[str, Any]) -> str | None:
+    transient = content.get("transient")
+    name = transient.get("display_id") if isinstance(transient, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _safe(data: Any) -> dict[str, str]:
     """Plain text and raster images only: a browser runs none of them."""
     if not isinstance(data, dict):
         return {}
-    kept = {t: data[t] for t in SAFE_TYPES if isinstance(data.get(t), str)}
+    kept = {t: well_formed(data[t]) for t in SAFE_TYPES if isinstance(data.get(t), str)}
     images = [t for t in kept if t.startswith("image/")]
     return {t: v for t, v in kept.items() if t not in images or BASE64.fullmatch(v)}

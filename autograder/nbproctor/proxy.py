@@ -15,7 +15,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from nbproctor.config import Limits
-from nbproctor.errors import BadReplyError, ProxyLimitError, StudentError, WrongKindError
+from nbproctor.errors import (
+    BadReplyError,
+    InPlaceError,
+    ProxyLimitError,
+    StudentError,
+    WrongKindError,
+)
+from nbproctor.text import plain_text
 from nbproctor.wire import Channel, Decoder, Encoder
 
 __all__ = ["Proxy", "Session"]
@@ -100,7 +107,9 @@ class Session:
         if not isinstance(answer, dict):
             raise BadReplyError("a reply is malformed")
         value = decode(answer.get("value"))
-        if "graph" in answer or answer.get("changed"):
+        if answer.get("changed"):
+            raise InPlaceError("your code changed an argument in place: work on a copy of it")
+        if "graph" in answer:
             value = self.tensors.attach(value, decode, answer, inputs)
         if self._tensors is not None and proxy.__nbproctor_kind__ != "module":
             self._tensors.pull_again()
@@ -155,7 +164,7 @@ class Proxy:
         return self.__nbproctor_session__.ask("attr", of=self.__nbproctor_id__, name=name)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise ProxyLimitError("a test cannot set an attribute of a learner's object", got=name)
+        raise WrongKindError(f"the test sets the attribute '{name}' of an object", got=repr(self))
 
     def __len__(self) -> int:
         size = self.__nbproctor_session__.ask("special", of=self.__nbproctor_id__, what="len")
@@ -183,10 +192,10 @@ class Proxy:
         return id(self)
 
     def __deepcopy__(self, memo: Any) -> NoReturn:
-        raise ProxyLimitError("a test cannot copy a learner's object")
+        raise WrongKindError("the test copies an object", got=repr(self))
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise ProxyLimitError("a test cannot pickle or copy a learner's object")
+        raise WrongKindError("the test copies or pickles an object", got=repr(self))
 
 
 def _refuses(operator: str) -> Callable[..., NoReturn]:
@@ -285,6 +294,10 @@ def _make_proxy(session: Session, handle: int, data: dict[str, Any]) -> Proxy:
     return type(name[:80], (KINDS[kind],), {})(session, handle, kind)
 
 
+# StopIteration would end a loop of the test's in silence, and with it the checks in it.
+NOT_TAKEN_OVER = (Exception, StopIteration, StopAsyncIteration)
+
+
 def _student_error(error: Any) -> Exception:
     """The exception to raise for one that the learner's code raised.
 
@@ -293,16 +306,20 @@ def _student_error(error: Any) -> Exception:
     if not isinstance(error, dict) or not isinstance(error.get("types"), list):
         return BadReplyError("a reply is malformed")
     names = [name for name in error["types"] if isinstance(name, str)] or ["Exception"]
-    message, where = str(error.get("message", ""))[:2000], str(error.get("where", ""))[:200]
+    message, where = (
+        plain_text(str(error.get(key, "")))[:size]
+        for key, size in (("message", 2000), ("where", 200))
+    )
+    names = [plain_text(name)[:80] for name in names]
     for name in names:
         base = getattr(builtins, name, None)
-        if isinstance(base, type) and issubclass(base, Exception) and base is not Exception:
+        if isinstance(base, type) and issubclass(base, Exception) and base not in NOT_TAKEN_OVER:
             try:
                 kind = type("StudentError", (StudentError, base), {})
-                return kind(names[0][:80], message, where)
+                return kind(names[0], message, where)
             except TypeError:  # a built-in class with a layout of its own
                 continue
-    return StudentError(names[0][:80], message, where)
+    return StudentError(names[0], message, where)
 
 
 def _import_path(value: Any) -> str:

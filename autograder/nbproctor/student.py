@@ -4,12 +4,14 @@ This code runs beside the learner's, which may change it at will. Nothing that i
 it only has to be right for honest learners.
 """
 
+import contextlib
 import importlib
+import json
 import linecache
 import math
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from nbproctor.wire import Channel, Decoder, Encoder, tensor_spec
@@ -79,47 +81,27 @@ class StudentEnd:
         function = self.objects[header["of"]]
         args, kwargs = decode(header["args"]), decode(header["kwargs"])
         leaves = decode.tensors
-        if leaves or header["grad"] is False:
-            return self._call_with_tensors(function, args, kwargs, leaves, header, encode)
-        return self._reply(function, function(*args, **kwargs), (args, kwargs), [], encode)
-
-    def _call_with_tensors(
-        self,
-        function: Any,
-        args: list[Any],
-        kwargs: dict[str, Any],
-        leaves: list[Any],
-        header: dict[str, Any],
-        encode: Encoder,
-    ) -> Any:
-        import torch
-
-        # A tensor that is no leaf in the judge may be changed in place, so it is none here.
+        # A tensor that is no leaf in the judge is none here either.
         inner = {id(leaves[n]): leaves[n].clone() for n in header["inner"]}
         args, kwargs = _swap(args, inner), _swap(kwargs, inner)
-        given = [inner.get(id(leaf), leaf) for leaf in leaves]
-        versions = [tensor._version for tensor in given]
-        with torch.set_grad_enabled(header["grad"]):
+        before = self._fingerprint((args, kwargs))
+        with _gradients(header["grad"]):
             value = function(*args, **kwargs)
-        answer = self._reply(function, value, (args, kwargs), leaves, encode)
-        answer["changed"] = [
-            [n, encode(tensor.detach())]
-            for n, (tensor, version) in enumerate(zip(given, versions, strict=True))
-            if tensor._version != version
-        ]
-        return answer
-
-    def _reply(
-        self, function: Any, value: Any, given: Any, leaves: list[Any], encode: Encoder
-    ) -> dict[str, Any]:
         answer: dict[str, Any] = {"value": encode(value)}
         outputs = list(encode.tensors)
         if any(tensor.requires_grad for tensor in outputs):
             answer["graph"] = graph = id(outputs)
             self.graphs[graph] = (outputs, leaves)
-            owner = getattr(function, "__self__", function)
-            answer["parameters"] = self._parameter_specs(_modules_in((owner, given)))
+            used = [p for p in _leaves_of(outputs) if not any(p is leaf for leaf in leaves)]
+            answer["parameters"] = [self._parameter_spec(p) for p in used]
+        answer["changed"] = self._fingerprint((args, kwargs)) != before
         return answer
+
+    def _fingerprint(self, value: Any) -> tuple[str, bytes]:
+        """What a value holds; whether its tensors require gradients does not matter."""
+        encode = Encoder(self._encode_special, by_handle=True)
+        text = json.dumps(encode(value))
+        return text.replace('"grad": true', '"grad": false'), b"".join(encode.payload)
 
     def do_gradients(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
         import torch
@@ -215,22 +197,31 @@ class StudentEnd:
         self.objects[id(parameter)] = parameter
         return [id(parameter), tensor_spec(parameter)]
 
-    def _parameter_specs(self, modules: Iterable[Any]) -> list[Any]:
-        found = {id(p): p for module in modules for p in module.parameters() if p.requires_grad}
-        return [self._parameter_spec(p) for p in found.values()]
+
+@contextlib.contextmanager
+def _gradients(on: bool) -> Iterator[None]:
+    """Gradients on or off, as in the judge; without torch there are none."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    with torch.set_grad_enabled(on):
+        yield
 
 
-def _modules_in(value: Any) -> list[Any]:
-    """Modules among a call's function (or its owner) and arguments."""
-    import torch
-
-    if isinstance(value, torch.nn.Module):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [m for item in value for m in _modules_in(item)]
-    if isinstance(value, dict):
-        return [m for item in value.values() for m in _modules_in(item)]
-    return []
+def _leaves_of(outputs: list[Any]) -> list[Any]:
+    """The leaf tensors that outputs depend on, in the order in which they are met."""
+    found: dict[int, Any] = {}
+    pending = [output.grad_fn for output in outputs if output.grad_fn is not None]
+    seen = set(pending)
+    while pending:
+        node = pending.pop()
+        if (leaf := getattr(node, "variable", None)) is not None:
+            found[id(leaf)] = leaf
+        following = {n for n, _ in node.next_functions if n is not None} - seen
+        seen |= following
+        pending += following
+    return list(found.values())
 
 
 def _swap(value: Any, by_id: dict[int, Any]) -> Any:

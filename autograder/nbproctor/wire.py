@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 import time
+from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ CHUNK = 1 << 20
 MAX_DEPTH = 40
 MAX_DIMENSIONS = 16
 MAX_INT_BITS = 4096
+MAX_META_BYTES = 1 << 31
 TORCH_DTYPES = (
     "float16 bfloat16 float32 float64 complex64 complex128 uint8 int8 int16 int32 int64 bool"
 ).split()
@@ -45,7 +47,7 @@ class Channel:
     def send(self, header: dict[str, Any], payload: list[bytes], deadline: float) -> None:
         text = json.dumps(header, separators=(",", ":")).encode()
         size = sum(len(part) for part in payload)
-        for part in (PREFIX.pack(len(text), size), text, *payload):
+        for part in (PREFIX.pack(len(text), size) + text, *payload):
             self._send_all(memoryview(part), deadline)
 
     def receive(self, deadline: float) -> tuple[dict[str, Any], bytearray]:
@@ -134,13 +136,28 @@ class Encoder:
         if isinstance(value, dict):
             return {"$": "dict", "v": [[self(k), self(v)] for k, v in value.items()]}
         if isinstance(value, tuple):
-            return {"$": "tuple", "v": [self(item) for item in value]}
+            return self._tuple(value)
+        if not _is_numpy(value):
+            if isinstance(value, int):
+                return self(int.__int__(value))  # an IntEnum, say
+            if isinstance(value, float):
+                return self(float.__float__(value))
+            if isinstance(value, str):
+                return self(str.__str__(value))
+        if kind in (bytes, bytearray):
+            return {"$": "bytes", "v": value.hex()}
         if kind in (set, frozenset):
             return {"$": "set", "v": [self(item) for item in value]}
         if kind is slice:
             parts = (value.start, value.stop, value.step)
             return {"$": "slice", "v": [self(part) for part in parts]}
         return self._array(value)
+
+    def _tuple(self, value: tuple[Any, ...]) -> Any:
+        """A tuple; the field names of a named one (torch.sort returns such) go with it."""
+        data = {"$": "tuple", "v": [self(item) for item in value]}
+        names: Any = getattr(value, "_fields", None) or getattr(value, "__match_args__", ())
+        return {**data, "names": list(names)} if len(names) == len(value) > 0 else data
 
     def _array(self, value: Any) -> Any:
         torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
@@ -154,12 +171,16 @@ class Encoder:
             if isinstance(value, torch.device):
                 return {"$": "device", "v": str(value)}
         if numpy is not None and isinstance(value, numpy.generic):
-            return self(value.item())
+            item = value.item()
+            if isinstance(item, numpy.floating):  # longdouble stays numpy's own
+                return self(float(item))
+            return self.special(value) if isinstance(item, numpy.generic) else self(item)
         if numpy is not None and isinstance(value, numpy.ndarray):
             if value.dtype.name not in NUMPY_DTYPES:
                 return self.special(value)
             spec = {"$": "array", "dtype": value.dtype.name, "shape": list(value.shape)}
-            return {**spec, "at": self._append(numpy.ascontiguousarray(value).tobytes())}
+            native = value.astype(value.dtype.newbyteorder("="))
+            return {**spec, "at": self._append(numpy.ascontiguousarray(native).tobytes())}
         return self.special(value)
 
     def _tensor(self, tensor: Any) -> Any:
@@ -171,7 +192,8 @@ class Encoder:
         self.tensors.append(tensor)
         if tensor.device.type == "meta":
             return spec
-        plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+        plain = tensor.detach().resolve_conj().resolve_neg().cpu().reshape(-1)
+        plain = plain.clone(memory_format=torch.contiguous_format)
         return {**spec, "at": self._append(plain.view(torch.uint8).numpy().tobytes())}
 
     def _append(self, data: bytes) -> int:
@@ -205,6 +227,7 @@ class Decoder:
     def __init__(self, payload: bytearray, special: Callable[[dict[str, Any]], Any]) -> None:
         self.payload, self.special = payload, special
         self.tensors: list[Any] = []
+        self.unread = len(payload)
 
     def __call__(self, data: Any, depth: int = 0) -> Any:
         if depth > MAX_DEPTH:
@@ -230,8 +253,12 @@ class Decoder:
             return complex(*(self(part, depth) for part in data["v"]))
         if kind == "dict":
             return {self(k, depth): self(v, depth) for k, v in data["v"]}
-        if kind in ("tuple", "set"):
-            return {"tuple": tuple, "set": set}[kind](self(item, depth) for item in data["v"])
+        if kind == "tuple":
+            return _named(data.get("names"), tuple(self(item, depth) for item in data["v"]))
+        if kind == "set":
+            return {self(item, depth) for item in data["v"]}
+        if kind == "bytes":
+            return bytes.fromhex(data["v"])
         if kind == "slice":
             return slice(*(self(part, depth) for part in data["v"]))
         if kind == "tensor":
@@ -248,6 +275,8 @@ class Decoder:
         dtype, device = _torch_name("dtype", spec["dtype"]), _torch_name("device", spec["device"])
         shape = _shape(spec["shape"])
         if device.type == "meta":
+            if math.prod(shape) * dtype.itemsize > MAX_META_BYTES:
+                raise ValueError("a tensor without data is too large")
             made = torch.empty(shape, dtype=dtype, device=device)
         else:
             raw = self._bytes(spec["at"], math.prod(shape) * dtype.itemsize)
@@ -268,9 +297,26 @@ class Decoder:
         return numpy.frombuffer(raw, dtype).reshape(shape)
 
     def _bytes(self, at: Any, size: int) -> bytearray:
-        if type(at) is not int or at < 0 or at + size > len(self.payload):
+        # Each byte is read once: a small reply must not become a large one.
+        if type(at) is not int or at < 0 or at + size > len(self.payload) or size > self.unread:
             raise ValueError("outside the payload")
+        self.unread -= size
         return self.payload[at : at + size]
+
+
+def _is_numpy(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.generic)
+
+
+def _named(names: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The tuple, as a named one if there are usable names."""
+    if not isinstance(names, list) or len(names) != len(values):
+        return values
+    try:
+        return namedtuple("Named", names)(*values)
+    except (TypeError, ValueError):
+        return values
 
 
 def _shape(claim: Any) -> tuple[int, ...]:

@@ -38,7 +38,7 @@ def test_own_cells_stay_behind_the_cell_they_followed(tmp_path: Any) -> None:
     assert texts[-1] == ("*note*", False)
 
 
-def test_the_last_answered_copy_counts(tmp_path: Any) -> None:
+def test_answered_copies_run_in_order_and_the_last_counts(tmp_path: Any) -> None:
     _, released = lesson(tmp_path)
     made = fill(released, RIGHT)
     later = copy.deepcopy(cell_of(made, "double"))
@@ -46,6 +46,7 @@ def test_the_last_answered_copy_counts(tmp_path: Any) -> None:
     made.cells += [later, copy.deepcopy(cell_of(released, "double"))]
     submission = read(tmp_path, made)
     assert submission.answers["double"] == "def double(x): return x + x"
+    assert [e.text for e in submission.extras] == [RIGHT["double"]]
     assert "3 cells claim to be 'double'" in submission.notes[0]
 
 

@@ -202,15 +202,18 @@ def _failure(
     gap: str = "",
     values: tuple[str, str] | None = None,
 ) -> ExpectationError:
-    """The error; `values` (expected, got) stand in the full message only."""
-    tail = [f"  largest difference: {gap}"] if gap else []
-    tail += [f"  hint: {hint}"] if hint else []
+    """The error; `values` (expected, got) and `gap` stand in the full message only.
+
+    To an answer of zeros the gap would tell what was expected.
+    """
+    distance = [f"  largest difference: {gap}"] if gap else []
+    advice = [f"  hint: {hint}"] if hint else []
     shown = values or (expected, got)
-    message = "\n".join([what, f"  expected: {shown[0]}", f"  got: {shown[1]}", *tail])
+    full = [what, f"  expected: {shown[0]}", f"  got: {shown[1]}", *distance, *advice]
     if expected == got:
         got = f"{got}, but other values"
-    feedback = "\n".join([what, f"  expected: {expected}", f"  got: {got}", *tail])
-    return ExpectationError(message, feedback)
+    feedback = [what, f"  expected: {expected}", f"  got: {got}", *advice]
+    return ExpectationError("\n".join(full), "\n".join(feedback))
 
 
 def _describe(tensor: Tensor) -> str:

@@ -97,7 +97,7 @@ def step_seconds(model: nn.Module, x: Tensor, repeats: int = 7) -> float:
     for _ in range(repeats + 1):
         start = time.perf_counter()
         model(x).sum().backward()
-        if x.is_cuda:
-            torch.cuda.synchronize()
+        if x.device.type != "cpu":  # an accelerator works on after the call returns
+            torch.accelerator.synchronize()
         times.append(time.perf_counter() - start)
     return median(times[1:])

@@ -52,11 +52,12 @@ class GradientExplorer:
 
     def controls(self) -> Any:
         """The box of ipywidgets: sliders and switches above the figure."""
+        wide = {"description_width": "initial"}
         inputs = {
-            "depth": ipywidgets.IntSlider(50, 1, 100, description="depth (layers)"),
+            "depth": ipywidgets.IntSlider(50, 1, 100, description="depth (layers)", style=wide),
             "gain": ipywidgets.FloatSlider(1.0, min=0.1, max=3.0, step=0.05, description="gain"),
-            "skip": ipywidgets.Checkbox(False, description="skip connection"),
-            "norm": ipywidgets.Checkbox(False, description="batch norm"),
+            "skip": ipywidgets.Checkbox(False, description="skip connection", style=wide),
+            "norm": ipywidgets.Checkbox(False, description="batch norm", style=wide),
         }
         picture = ipywidgets.Image(format="png")
 

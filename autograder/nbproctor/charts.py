@@ -1,0 +1,163 @@
+"""Figures of the class page: drawn once for light and once for dark pages, as data URIs.
+
+Colours are Okabe and Ito's; a hatch and a number say the same without colour.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from nbproctor.records import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.ticker import MaxNLocator
+
+__all__ = ["Chart", "score_chart", "verdict_chart"]
+
+WIDTH_IN = 5.6
+MOST_BINS = 12
+MOST_LETTERS = 40
+# Colour and hatch of each verdict; the colour "" is the page's own text colour. Hatches of dots,
+# circles and stars would make a page ten times as long.
+LOOK = {
+    Verdict.PASSED: ("#009E73", ""),
+    Verdict.PARTIAL: ("#56B4E9", "/"),
+    Verdict.FAILED: ("#D55E00", "\\\\\\"),
+    Verdict.TIMED_OUT: ("#E69F00", "xx"),
+    Verdict.OUT_OF_MEMORY: ("#CC79A7", "++"),
+    Verdict.KERNEL_DIED: ("#0072B2", "|||"),
+    Verdict.NOT_ANSWERED: ("#999999", "--"),
+    Verdict.MANUAL: ("#F0E442", ""),
+    Verdict.GRADER_ERROR: ("", "xxxx"),
+}
+THEMES = {"light": ("#1b1b1b", "#ffffff"), "dark": ("#e8e6e3", "#16181b")}  # text, ground
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure for a page: its title, the same drawing for two themes, and what it shows."""
+
+    title: str
+    light: str
+    dark: str
+    alt: str
+
+
+def verdict_chart(verdicts: Mapping[str, Sequence[Verdict]]) -> Chart:
+    """How many students (at least one) got which verdict, by exercise."""
+    counts = {name: {v: list(got).count(v) for v in Verdict} for name, got in verdicts.items()}
+    height = 1.5 + 0.36 * len(counts)
+
+    def draw(axes: "Axes", text: str, ground: str) -> None:
+        for verdict in (v for v in Verdict if any(c[v] for c in counts.values())):
+            before = [sum(_until(c, verdict)) for c in counts.values()]
+            widths = [c[verdict] for c in counts.values()]
+            colour, hatch = LOOK[verdict]
+            bars = axes.barh(
+                range(len(counts)), widths, left=before, color=colour or text, hatch=hatch,
+                edgecolor=ground, linewidth=1, label=str(verdict),
+            )  # fmt: skip
+            labels = [str(width) if width else "" for width in widths]
+            for label in axes.bar_label(bars, labels, label_type="center", fontsize=9):
+                if label.get_text():
+                    label.set_bbox({"facecolor": ground, "edgecolor": "none", "pad": 1.5})
+        axes.set_yticks(range(len(counts)), [name[:MOST_LETTERS] for name in counts])
+        axes.invert_yaxis()
+        axes.xaxis.set_major_locator(_whole_numbers())
+        axes.set_xlabel("number of students")
+        axes.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9, frameon=False,
+            labelcolor=text, handlelength=2.2, handleheight=1.2,
+        )  # fmt: skip
+
+    told = [f"{name}: {_told(count)}" for name, count in counts.items()]
+    return _chart("Verdicts by exercise", draw, height, "; ".join(told))
+
+
+def score_chart(scores: Sequence[float], most: float) -> Chart:
+    """How many students (at least one) reached how many points."""
+    edges, middle = _edges(most), median(scores)
+
+    def draw(axes: "Axes", text: str, ground: str) -> None:
+        axes.hist(scores, bins=edges, color="#0072B2", edgecolor=ground, linewidth=1.5)
+        axes.axvline(middle, color="#D55E00", linestyle="--", linewidth=2)
+        axes.annotate(
+            f"median {middle:g}", (middle, 1.02), xycoords=("data", "axes fraction"), ha="center"
+        )
+        axes.set_xlim(0, edges[-1])
+        axes.set_xticks(edges)
+        axes.yaxis.set_major_locator(_whole_numbers())
+        axes.set_xlabel("score (points)")
+        axes.set_ylabel("number of students")
+
+    last = len(edges) - 2
+    bins = [
+        (low, high, sum(low <= s < high or (n == last and s >= high) for s in scores))
+        for n, (low, high) in enumerate(pairwise(edges))
+    ]
+    told = [f"{low:g} to {high:g} points: {count}" for low, high, count in bins if count]
+    told.append(f"median {middle:g} of {most:g} points")
+    return _chart("Scores", draw, 3.4, "; ".join(told))
+
+
+def _until(counts: Mapping[Verdict, int], verdict: Verdict) -> list[int]:
+    order = list(Verdict)
+    return [counts[v] for v in order[: order.index(verdict)]]
+
+
+def _told(counts: Mapping[Verdict, int]) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def _edges(most: float) -> list[float]:
+    """Bin edges from 0 to at least `most`, of a whole width."""
+    width = max(1, -(-int(most) // MOST_BINS))
+    number = max(1, -(-int(most) // width) + (most > int(most)))
+    return [float(n * width) for n in range(number + 1)]
+
+
+def _whole_numbers() -> "MaxNLocator":
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True)
+
+
+def _chart(
+    title: str, draw: Callable[["Axes", str, str], None], height_in: float, told: str
+) -> Chart:
+    pictures = {
+        name: _drawn(draw, height_in, text, ground) for name, (text, ground) in THEMES.items()
+    }
+    return Chart(title, pictures["light"], pictures["dark"], f"{title}. {told}.")
+
+
+def _drawn(
+    draw: Callable[["Axes", str, str], None], height_in: float, text: str, ground: str
+) -> str:
+    """One drawing as a data URI; the same bytes for the same data."""
+    # Half a second to import, and only this page needs it.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    inked = "text.color axes.labelcolor axes.edgecolor xtick.color ytick.color".split()
+    settings: dict[Any, Any] = {
+        **dict.fromkeys(inked, text),
+        "font.size": 10,
+        "hatch.linewidth": 0.8,
+        "svg.hashsalt": "nbproctor",
+        "text.parse_math": False,
+    }
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+        axes = figure.subplots()
+        axes.set_facecolor("none")
+        axes.spines[["right", "top"]].set_visible(False)
+        draw(axes, text, ground)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="svg", transparent=True, metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(picture.getvalue()).decode()

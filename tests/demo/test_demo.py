@@ -1,0 +1,112 @@
+"""The demo as a person runs it: nbgrader itself, from the release to the feedback."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nbproctor.classroom import read_class
+from nbproctor.demo import run_demo
+from nbproctor.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+CLASS = Path("autograder", "class_demo")
+
+
+def course_of_one(root: Path, name: str, **changes: str) -> Path:
+    """A course whose class is one student, of whom something else than usual is expected."""
+    classroom = read_class(ROOT / CLASS)
+    shutil.copytree(ROOT / "solutions" / classroom.lesson, root / "solutions" / classroom.lesson)
+    shutil.copy(ROOT / "nbgrader_config.py", root)
+    shutil.copytree(ROOT / CLASS, root / CLASS)
+    head, *students = (ROOT / CLASS / "class.toml").read_text().split("[[student]]")
+    (entry,) = [text for text in students if f'name = "{name}"' in text]
+    (root / CLASS / "class.toml").write_text(f"{head}\n[[student]]{entry}")
+    rows = csv.DictReader((ROOT / CLASS / "expected.csv").read_text().splitlines())
+    (row,) = [row for row in rows if row["student"] == name]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(row))
+    writer.writeheader()
+    writer.writerow(row | changes)
+    (root / CLASS / "expected.csv").write_text(table.getvalue())
+    return root
+
+
+def demo(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nbproctor.cli", "demo", *options]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_whole_class_gets_what_it_should(tmp_path):
+    classroom = read_class(ROOT / CLASS)
+    course = tmp_path / "course"
+    for part in ("solutions", CLASS):
+        shutil.copytree(ROOT / part, course / part)
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    done = demo(course, "--keep", str(tmp_path / "kept"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"All {len(classroom.students)} students got the expected scores" in done.stdout
+    page = (course / "reports" / "class_demo.html").read_text(encoding="utf-8")
+    for student in classroom.students:
+        assert re.search(rf"^{student.name} ", done.stdout, re.M)
+        assert student.name in page
+        feedback = tmp_path / "kept" / "feedback" / student.name / classroom.lesson
+        assert (feedback / f"{classroom.lesson}.html").is_file()
+    _no_hidden_test_is_shown(tmp_path / "kept", classroom.lesson)
+
+
+def _no_hidden_test_is_shown(kept: Path, lesson: str) -> None:
+    """Feedback holds no line that stands between the marks of hidden tests only."""
+    from nbproctor.lesson import load_lesson
+
+    name = f"{lesson}.ipynb"
+    loaded = load_lesson(kept / "solutions" / lesson / name, kept / "notebooks" / lesson / name)
+    released = "\n".join(cell.released for cell in loaded.cells)
+    hidden = {
+        line.strip()
+        for cell in loaded.cells
+        for n, line in enumerate(cell.full.splitlines(), 1)
+        if n in cell.hidden_lines and len(line.strip()) > 40 and line.strip() not in released
+    }
+    assert hidden
+    for page in (kept / "feedback").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not [line for line in hidden if line in text], page
+
+
+@pytest.mark.slow
+def test_a_score_that_differs_makes_the_demo_fail(tmp_path):
+    course = course_of_one(tmp_path, "qing", score="1", test_pad_shortcut="failed 0")
+    done = demo(course)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 of 1 students differ" in done.stdout
+    assert "qing, score: expected 1, got 0" in done.stdout
+    assert "qing, test_pad_shortcut: expected failed 0.0, got not answered 0.0" in done.stdout
+    assert "≠ expected failed 0" in (course / "reports" / "class_demo.html").read_text("utf-8")
+
+
+def test_a_folder_to_keep_is_never_overwritten(tmp_path):
+    with pytest.raises(ConfigError, match="exists"):
+        run_demo(ROOT, keep=tmp_path)
+
+
+def test_a_lesson_that_is_not_built_is_named(tmp_path):
+    course = course_of_one(tmp_path, "qing")
+    for notebook in course.glob("solutions/*/*.ipynb"):
+        notebook.unlink()
+    with pytest.raises(ConfigError, match="make build"):
+        run_demo(course, show_progress=False)
+
+
+def test_importing_the_demo_is_quick():
+    code = "import nbproctor.demo, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    heavy = {"torch", "torchvision", "nbgrader", "matplotlib", "tqdm", "nbformat"}
+    assert not heavy & set(done.stdout.split())

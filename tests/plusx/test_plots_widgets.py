@@ -1,0 +1,91 @@
+"""Figures are labelled and drawn; the explorer is quick and has a still figure."""
+
+import base64
+import time
+
+import pytest
+import torch
+
+from plusx import ArgumentError, plots, widgets
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_roles_have_colours_and_dashes_that_differ():
+    assert plots.COLOURS.keys() == plots.DASHES.keys()
+    assert len(set(plots.COLOURS.values())) == len(plots.COLOURS)
+    assert plots.DASHES["plain"] != plots.DASHES["residual"]
+
+
+def test_runs_are_drawn_as_median_and_range():
+    _, (axis,) = plots.figure()
+    plots.plot_runs(axis, [0, 1], torch.tensor([[1.0, 2.0], [3.0, 4.0], [8.0, 9.0]]), "a", "plain")
+    assert axis.lines[0].get_ydata().tolist() == [3.0, 4.0]
+    bottom, top = axis.collections[0].get_paths()[0].get_extents().intervaly
+    assert (bottom, top) == (1.0, 9.0)
+
+
+def test_an_unknown_role_is_refused():
+    _, (axis,) = plots.figure()
+    with pytest.raises(ArgumentError, match="plot_runs"):
+        plots.plot_runs(axis, [0], torch.ones(1, 1), "a", "no such role")
+
+
+def test_gradient_panels_are_labelled():
+    axes = plots.gradient_panels(depth=4).axes
+    assert [axis.get_title() for axis in axes] == ["without skip, 4 layers", "with skip, 4 layers"]
+    assert all(axis.get_xlabel() and axis.get_yscale() == "log" for axis in axes)
+    assert axes[0].get_ylabel() and len(axes[0].get_legend().get_texts()) == 4
+
+
+def test_pictures_and_diagram_are_drawn():
+    assert len(plots.show_images({"a": torch.rand(3, 3), "b": torch.rand(3, 3)}).axes) == 2
+    texts = [text.get_text() for text in plots.block_diagram().axes[0].texts]
+    assert texts.count("conv 3×3") == texts.count("norm") == texts.count("ReLU") == 2
+
+
+def test_the_explorer_draws_any_setting():
+    explorer = widgets.GradientExplorer()
+    pictures = {
+        explorer.draw(depth, gain, skip, norm)
+        for depth, gain, skip, norm in [
+            (1, 1.0, False, False),
+            (100, 0.1, False, False),
+            (100, 3.0, True, False),
+            (100, 3.0, True, True),
+        ]
+    }
+    assert len(pictures) == 4
+    assert all(picture.startswith(PNG) for picture in pictures)
+
+
+def test_a_step_of_the_explorer_is_smooth():
+    """Under 100 ms where nothing else runs; the bound allows for a busy machine."""
+    explorer = widgets.GradientExplorer()
+    explorer.draw(10, 1.0, True, False)
+    times = []
+    for depth in range(46, 51):
+        start = time.perf_counter()
+        explorer.draw(depth, 1.0, True, False)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3
+
+
+def test_a_control_redraws_the_figure():
+    box = widgets.GradientExplorer().controls()
+    picture, depth = box.children[-1], box.children[0].children[0]
+    before = picture.value
+    depth.value = 12
+    assert picture.value != before
+    assert bytes(picture.value).startswith(PNG)
+
+
+def test_the_bundle_holds_a_widget_and_a_still_figure():
+    bundle = widgets.GradientExplorer()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert base64.b64decode(bundle["image/png"]).startswith(PNG)
+
+
+def test_without_ipywidgets_the_still_figure_remains(monkeypatch):
+    monkeypatch.setattr(widgets, "ipywidgets", None)
+    assert widgets.GradientExplorer()._repr_mimebundle_().keys() == {"text/plain", "image/png"}

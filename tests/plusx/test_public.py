@@ -1,0 +1,51 @@
+"""The names that plusx offers, and what importing it costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import plusx
+
+PUBLIC = """
+    ArgumentError BasicBlock CifarResNet ExpectationError PadShortcut PlusxError WeightsError
+    choose_device count_parameters expect_close expect_equal expect_raises expect_shape
+    expect_true expect_type expect_works fill_by_shape gradient_norms gradient_profile
+    load_by_order pad_shortcut saved_mebibytes seed_all step_seconds
+""".split()
+
+
+def test_public_names_are_pinned_and_sorted():
+    assert plusx.__all__ == PUBLIC == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there_and_documented(name):
+    assert getattr(plusx, name).__doc__
+    assert name in dir(plusx)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        plusx.no_such_name  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["plusx", "plusx.expect", "plusx.errors", "plusx.seeds"])
+def test_light_modules_load_neither_torch_nor_matplotlib(module):
+    code = f"import sys, {module}; print(sys.modules.keys() & {{'torch', 'matplotlib', 'numpy'}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("module", ["models", "probes", "weights", "diagnose"])
+def test_only_plots_and_widgets_load_matplotlib(module):
+    code = f"import sys, plusx.{module}; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_every_error_is_a_plusx_error():
+    for name in ("ArgumentError", "ExpectationError", "WeightsError"):
+        assert issubclass(getattr(plusx, name), plusx.PlusxError)
+    assert issubclass(plusx.ArgumentError, ValueError)
+    assert issubclass(plusx.ExpectationError, AssertionError)
