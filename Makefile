@@ -21,7 +21,7 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test bench build lint format lock clean
+.PHONY: help lab demo check test bench build picture lint format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,11 @@ bench: $(STAMP) ## measure how fast the grader is
 build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 makes one
 	@echo "plusx: building notebooks"
 	@$(BIN)/nbproctor build $(LESSON) $(ARGS)
+
+picture: $(STAMP) ## draw the README's picture anew
+	@echo "plusx: drawing docs/gradients.png"
+	@MPLBACKEND=agg $(BIN)/python -c "from plusx import plots; \
+	  plots.gradient_panels(depth=50).savefig('docs/gradients.png', dpi=150, metadata={'Software': None})"
 
 lint: $(STAMP) ## style, types, and notebooks in step with their sources
 	@echo "plusx: ruff"

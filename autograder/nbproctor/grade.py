@@ -123,8 +123,8 @@ class _Run:
 
     def _manual_result(self, cell: Cell, grade_id: str) -> CellResult:
         if cell.takes_answer and not answered(cell, self.submission):
-            return CellResult(grade_id, Verdict.NOT_ANSWERED, 0.0, cell.points)
-        return CellResult(grade_id, Verdict.MANUAL, None, cell.points)
+            return CellResult(grade_id, Verdict.NOT_ANSWERED, 0.0, cell.points, by_hand=True)
+        return CellResult(grade_id, Verdict.MANUAL, None, cell.points, by_hand=True)
 
     @property
     def _kernel(self) -> StudentKernel:

@@ -25,7 +25,8 @@ class Verdict(StrEnum):
 class CellResult:
     """The verdict on one graded cell.
 
-    `score` is None for cells that a person grades. `message` is for the learner: it never holds
+    `score` is None for cells that a person has still to grade; `by_hand` marks all of that kind,
+    also those without an answer. `message` is for the learner: it never holds
     the source of a hidden test.
     """
 
@@ -35,6 +36,7 @@ class CellResult:
     points: float
     message: str = ""
     seconds: float = 0.0
+    by_hand: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "verdict": str(self.verdict)}
@@ -57,9 +59,9 @@ class Report:
     @property
     def auto_points(self) -> float:
         """Points that tests can give."""
-        return sum(r.points for r in self.results if r.verdict is not Verdict.MANUAL)
+        return sum(r.points for r in self.results if not r.by_hand)
 
     @property
     def manual_points(self) -> float:
         """Points that a person gives."""
-        return sum(r.points for r in self.results if r.verdict is Verdict.MANUAL)
+        return sum(r.points for r in self.results if r.by_hand)

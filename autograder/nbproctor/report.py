@@ -130,7 +130,7 @@ def message(result: CellResult) -> str:
 def total(report: Report) -> str:
     """The sum, in one or two sentences."""
     tests = f"{points(report.score)} of {points(report.auto_points)} points from tests"
-    by_hand = sum(r.points for r in report.results if r.verdict is Verdict.MANUAL)
+    by_hand = report.manual_points
     rest = f"; {points(by_hand)} more are given by hand" if by_hand else ""
     return f"Total: {tests}{rest}. Graded in {report.seconds:.1f} s."
 

@@ -18,7 +18,7 @@ ORDER = {
         "errors expect seeds device diagnose models weights probes plots widgets __init__"
     ).split(),
     "nbproctor": (
-        "errors config records lesson notebook wire outputs imports source stubs "
+        "errors config text records lesson notebook wire outputs imports source stubs "
         "student proxy gradients judge kernel judge_process graded_notebook grade "
         "gradebook release executed build check bench charts feedback report classroom demo cli "
         "__init__ __main__"

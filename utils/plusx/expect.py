@@ -204,7 +204,7 @@ def _failure(
 ) -> ExpectationError:
     """The error; `values` (expected, got) and `gap` stand in the full message only.
 
-    To an answer of zeros the gap would tell what was expected.
+    To an answer of zeros the gap would tell what was expected; that there is NaN tells nothing.
     """
     distance = [f"  largest difference: {gap}"] if gap else []
     advice = [f"  hint: {hint}"] if hint else []
@@ -212,7 +212,8 @@ def _failure(
     full = [what, f"  expected: {shown[0]}", f"  got: {shown[1]}", *distance, *advice]
     if expected == got:
         got = f"{got}, but other values"
-    feedback = [what, f"  expected: {expected}", f"  got: {got}", *advice]
+    safe = distance if "NaN" in gap else []
+    feedback = [what, f"  expected: {expected}", f"  got: {got}", *safe, *advice]
     return ExpectationError("\n".join(full), "\n".join(feedback))
 
 
