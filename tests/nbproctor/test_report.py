@@ -22,7 +22,8 @@ HOSTILE = (
 def result(verdict: Verdict, message: str = "", grade_id: str = "") -> CellResult:
     score = {Verdict.PASSED: 3.0, Verdict.PARTIAL: 1.5, Verdict.MANUAL: None}.get(verdict, 0.0)
     grade_id = grade_id or f"test_{verdict.name.lower()}"
-    return CellResult(grade_id, verdict, score, 3.0, message, 0.25)
+    by_hand = verdict is Verdict.MANUAL
+    return CellResult(grade_id, verdict, score, 3.0, message, 0.25, by_hand)
 
 
 def report_of(*results: CellResult, notes: tuple[str, ...] = ()) -> Report:
