@@ -85,13 +85,14 @@ device = plusx.choose_device()
 # starting point. With small weights, $F$ is close to zero. The plain block then starts near
 # the zero function, the residual block near the identity. Which start is better depends on $H$.
 #
-# Let us measure that. The branch is $F(x) = W_2\,\mathrm{relu}(W_1 x)$ with 16 units, in ten
-# independent copies (seeds), trained together as one batched product.
+# Let us measure that. The branch is $F(x) = W_2\,\mathrm{relu}(W_1 x)$ with 32 units,
+# enough to represent any linear map, in ten independent copies (seeds), trained together as one
+# batched product.
 
 
 # %% tags=["demo"]
 def toy_branch(x, weights):  # x: (S, B, 16), S seeds at once
-    first, second = weights  # (S, 16, 16) each
+    first, second = weights  # (S, 16, 32), (S, 32, 16)
     return torch.bmm(F.relu(torch.bmm(x, first)), second)  # (S, B, 16)
 
 
@@ -113,7 +114,8 @@ targets = {
 # %% tags=["demo"]
 def fit(target, skip, seeds=10, steps=400):
     draw = torch.Generator().manual_seed(0)
-    first, second, A = 0.1 * torch.randn(3, seeds, 16, 16, generator=draw)  # (S, 16, 16) each
+    sizes = [(seeds, 16, 32), (seeds, 32, 16), (seeds, 16, 16)]
+    first, second, A = (0.1 * torch.randn(size, generator=draw) for size in sizes)
     weights = [first.requires_grad_(), second.requires_grad_()]
     optimiser, losses = torch.optim.Adam(weights, lr=3e-3), []
     for _ in range(steps):
@@ -142,7 +144,9 @@ plots.show()
 # %% [markdown]
 # Left, the target is close to the identity, and the residual block is better from the first
 # step to the last. Right, the target is $-x$: the branch of the residual block must learn
-# $F(x) = -2x$, twice as much as the plain block, and it is *worse*.
+# $F(x) = -2x$, twice as much as the plain block. It starts with four times the loss, and after
+# 400 steps it is still *behind*. Both can represent the target (try `steps=4000`): what differs
+# is where they start.
 #
 # So a skip connection is a bet: *what a block should do is closer to doing nothing than to
 # wiping everything out*. He et al. made that bet because of an observation. A deeper plain
@@ -294,9 +298,9 @@ expect_true(y.is_meta, "pad_shortcut: the device of the result is that of x")
 # **Points** 2 for blocks that keep the shape, 2 for blocks that change it
 #
 # Write the module. How you name the parts, and whether you use `nn.Sequential`, single modules
-# or plain functions, is up to you: only what the block *computes* is tested. One piece of
-# advice: create the branch before the shortcut. Exercise 7 will load weights in the order in
-# which parts were created.
+# or plain functions, is up to you: only what the block *computes*, and how many parameters it has, is tested. One piece of
+# advice: assign the branch to `self` before the shortcut. Exercise 7 will load weights in the
+# order in which parts were assigned.
 #
 # <details><summary>Hint 1: what to create</summary>
 #
@@ -542,7 +546,8 @@ for option in ("A", "B"):
 #
 # ## 3 · Zero the branch and look
 #
-# Set both convolutions to zero. Then $F(x) = 0$, and a residual block returns
+# Set both convolutions to zero, and leave the norms as they start (shift 0, mean 0). Then
+# $F(x) = 0$, and a residual block returns
 # $\mathrm{relu}(x)$: for pixels $x \ge 0$ that is $x$ itself. A plain block returns zero. Let us
 # send a picture through twenty such blocks.
 
@@ -588,8 +593,8 @@ plots.show()
 #
 # To compute the identity, a plain block has to *find* weights that undo each other, through a
 # ReLU. A residual block has to let go. Batch norm offers an even shorter way: set the scale of
-# the block's last norm to zero at the start, and every block begins as
-# $\mathrm{relu}(x)$ whatever its convolutions hold. torchvision offers this as
+# the block's last norm to zero at the start, and every block that keeps the
+# shape begins as $\mathrm{relu}(x)$ whatever its convolutions hold. torchvision offers this as
 # `zero_init_residual` (Goyal et al. 2017, section 5.1).
 
 # %% [markdown]
@@ -599,12 +604,12 @@ plots.show()
 # numbers. The derivative of a sum is the sum of the derivatives:
 #
 # $$\frac{\partial y}{\partial x} = I + \frac{\partial F}{\partial x}, \qquad
-#   \frac{\partial L}{\partial x} = \frac{\partial L}{\partial y}
-#     + \frac{\partial L}{\partial y}\,\frac{\partial F}{\partial x} .$$
+#   \frac{\partial \mathcal{L}}{\partial x} = \frac{\partial \mathcal{L}}{\partial y}
+#     + \frac{\partial \mathcal{L}}{\partial y}\,\frac{\partial F}{\partial x} .$$
 #
-# The gradient of the loss arrives at $x$ twice: once **as it is**, over the skip, and once
-# through the branch. A final ReLU multiplies both from the left by a diagonal matrix of zeros
-# and ones (where $y > 0$). A later paper by the same authors moves that ReLU into the branch
+# The gradient of the loss $\mathcal{L}$ (a row vector) arrives at $x$ twice: once **as it is**, over the skip, and once
+# through the branch. A final ReLU multiplies the Jacobian, $I$ and $\partial F/\partial x$
+# alike, from the left by a diagonal matrix of zeros and ones (where $y > 0$). A later paper by the same authors moves that ReLU into the branch
 # (He et al. 2016).
 #
 # `torch.func.jacrev` turns a function into the function that gives its Jacobian. Here is a
@@ -719,7 +724,7 @@ expect_true(J.is_meta, "block_jacobian: the device of the result is that of x")
 #
 # Each block is either entered or passed by, so there are $2^L$ terms: the paths from input to
 # output (Veit et al. 2016, section 3). One of them, $I$, meets **no weight at all**. A plain
-# stack has a single term, the last one, in which the gradient meets every weight.
+# stack has a single term, of the form of the last one, in which the gradient meets every weight.
 #
 # Check it: product, sum over paths, and autograd must agree.
 
@@ -887,8 +892,9 @@ plots.show()
 # %% [markdown]
 # Each curve has one deep notch and two places where ten layers have gain one: $w = \pm 1$ for
 # the plain chain, $w = 0$ and $w = -2$ for the residual chain. A skip connection does not
-# forbid vanishing (see $w = -1$), and it does not forbid explosion (see $w > 0$). It **moves
-# the place where all is well to small weights**, to $w = 0$, which is where networks begin.
+# forbid vanishing (see $w = -1$), and it does not forbid explosion (see $w > 0$ and $w < -2$). It **moves
+# the place where all is well to small weights**, to $w = 0$: a network can begin there, if its
+# branches begin small.
 
 # %% [markdown]
 # ## 6 · Gradient norms, measured
@@ -1011,7 +1017,7 @@ for skip in (False, True):
 # %% [markdown]
 # Without a skip, gradients vanish at small gains and explode at large ones; He initialisation
 # sits on the edge between the two and keeps their size over fifty layers, on average. With a
-# skip nothing vanishes, and everything **explodes**, at every gain. An unscaled skip without a
+# skip nothing vanishes, and everything **explodes**, at each of these gains. An unscaled skip without a
 # norm trades one disease for the other.
 #
 # ### Dense layers with batch norm
@@ -1021,6 +1027,7 @@ for skip in (False, True):
 
 # %% tags=["demo"]
 depths, ratios = (8, 20, 56, 110), {}
+print("log10 of the ratio at depths", *depths)
 for norm in (False, True):
     for role in ("plain", "residual"):
         runs = [plusx.gradient_profile(d, 2**0.5, role == "residual", norm)[:, 0] for d in depths]
@@ -1040,21 +1047,23 @@ axes[0].legend(title="median and range, 5 seeds")
 plots.show()
 
 # %% [markdown]
-# The printed numbers are again $\log_{10}$ of the ratio. On the right is what many texts get
+# On the right is what many texts get
 # wrong. In **plain** layers with batch norm the gradient does not vanish: at initialisation it
 # *grows* on the way back, at a fixed rate per layer. Yang et al. (2019) derive the rate for wide
-# ReLU layers, $\sqrt{\pi/(\pi - 1)} \approx 1.211$. Ours, at width 128:
+# ReLU layers and large batches, $\sqrt{\pi/(\pi - 1)} \approx 1.211$. Ours, at width 128 and
+# batch 128:
 
 # %% tags=["demo"]
 norms = plusx.gradient_profile(50, 1.0, skip=False, norm=True, width=128, batch=128)
 rate = (norms[:, 5] / norms[:, 45]) ** (1 / 40)  # (seeds,)
 print(f"measured growth per layer: {rate.mean():.3f} ± {rate.std():.3f} (5 seeds)")
-print(f"theory for infinite width: {(torch.pi / (torch.pi - 1)) ** 0.5:.3f}")
+print(f"theory, infinite width and batch: {(torch.pi / (torch.pi - 1)) ** 0.5:.3f}")
 
 # %% [markdown]
-# With a skip **and** batch norm the growth nearly stops. The reason is simple: the branch
-# always adds a term of size one, while the sum $x_l$ has grown with $l$. Late branches are
-# small compared with what they are added to, so their factors $I + J_l$ lie close to $I$.
+# With a skip **and** batch norm the growth is no longer exponential: from 56 to 110 layers the
+# ratio only about doubles. The branch always adds a term of size one, while the sum $x_l$ has
+# grown with $l$. So a block at depth $l$ adds only about $1/l$ of its input, and a product of
+# factors $1 + c/l$ grows as a power of the depth.
 #
 # ### Real blocks
 #
@@ -1092,7 +1101,7 @@ plots.show()
 # shows no vanishing either. Large gradients at the first step are not the whole story: they may
 # even out within a few steps, and whether their size is the cause at all needs its own test.
 # So far we may say: **skip connections keep the backward signal in a moderate range when the
-# branches are normalised or small. That this is why residual networks train better is a
+# branches are normalised (or very small: try the lowest gain in the explorer). That this is why residual networks train better is a
 # hypothesis, which this lesson has not tested.**
 
 # %% [markdown]
@@ -1126,7 +1135,9 @@ for name, net in nets.items():
 
 # %% [markdown]
 # The skip adds one addition per number to two convolutions that do $9C$ multiplications per
-# number each. Where the three ranges overlap, your measurement cannot tell the nets apart.
+# number each. By that count it should be invisible. But an addition moves as much memory as any
+# layer while it computes little, so it may cost a few per cent: operations are not time. Where
+# the three ranges overlap, your measurement cannot tell the nets apart.
 #
 # ## 8 · The networks for small images
 #
@@ -1167,7 +1178,8 @@ print(f"ResNet-20, option A, by hand: {stem + stages + head:,}")
 # **Goal** the whole family in one class · **Difficulty** ★★★ · **Time** 10 minutes ·
 # **Points** 3
 #
-# Use your `BasicBlock`. Initialise as you like: only what the network computes is tested. A depth
+# Use your `BasicBlock`. Initialise as you like: only what the network computes, and its
+# number of parameters, is tested. A depth
 # that is not $6n + 2$ with $n \ge 1$ must raise a `ValueError`.
 #
 # <details><summary>Hint 1: the plan</summary>
@@ -1233,13 +1245,13 @@ class CifarResNet(nn.Module):
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_cifar_resnet", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-for option, from_paper in {"A": 269_722, "B": 272_474}.items():
+for option, by_hand in {"A": 269_722, "B": 272_474}.items():
     net = CifarResNet(20, option)
     expect_equal(
         sum(p.numel() for p in net.parameters()),
-        from_paper,
+        by_hand,
         f"CifarResNet(20, {option!r}): number of parameters",
-        wrong=diagnose.wrong_network_counts(from_paper, option, 3),
+        wrong=diagnose.wrong_network_counts(by_hand, option, 3),
     )
     logits = net(torch.randn(2, 3, 32, 32))
     expect_shape(logits, (2, 10), f"CifarResNet(20, {option!r}): logits of two images")
@@ -1345,7 +1357,8 @@ for depth, rounded in paper.items():
 #
 # All shortcuts that change the shape are option B. How do we know that a network of ours is *the*
 # ResNet-18? By giving it the weights of another and comparing outputs. Names differ, but a
-# `state_dict` is ordered: parameters appear in the order in which `__init__` created them.
+# `state_dict` is ordered: tensors appear in the order in which `__init__` assigned the modules to
+# `self` (in an `nn.Sequential`: in the order in it).
 # `plusx.load_by_order` copies the first tensor into the first, the second into the second, and
 # complains where shapes differ.
 
@@ -1361,9 +1374,9 @@ print(list(first.state_dict())[:3], "->", list(second.state_dict())[:3])
 # **Goal** a ResNet-18 that takes over torchvision's weights · **Difficulty** ★★☆ ·
 # **Time** 7 minutes · **Points** 2
 #
-# Here the **order of creation matters**: stem convolution, stem norm, the eight blocks from
+# Here the **order of assignment to `self` matters**: stem convolution, stem norm, the eight blocks from
 # first to last, the linear layer. Within a block: convolution 1, norm 1, convolution 2, norm 2,
-# then the projection's convolution and norm. If your `BasicBlock` creates its parts in another
+# then the projection's convolution and norm. If your `BasicBlock` assigns its parts in another
 # order, change it.
 #
 # <details><summary>Hint 1: what carries over</summary>
@@ -1387,7 +1400,7 @@ print(list(first.state_dict())[:3], "->", list(second.state_dict())[:3])
 
 # %% nbgrader={"grade": false, "grade_id": "resnet18", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class ResNet18(nn.Module):
-    """ResNet-18; its tensors are created in the order of torchvision's.
+    """ResNet-18; its tensors stand in the order of torchvision's.
 
     classes: int, the number of logits
 
@@ -1424,6 +1437,11 @@ net = ResNet18()
 count = sum(p.numel() for p in net.parameters())
 expect_equal(count, 11_689_512, "ResNet18(): number of parameters", "as many as torchvision's")
 expect_shape(net(torch.randn(2, 3, 64, 64)), (2, 1000), "ResNet18(): logits of two images")
+with expect_works(
+    "ResNet18: taking over torchvision's weights, tensor by tensor",
+    "the order of assignment differs from torchvision's, or a layer does: see hint 3",
+):
+    load_by_order(net, torchvision.models.resnet18(weights=None).state_dict())
 print("Exercise 7: the visible checks pass.")
 
 
@@ -1455,7 +1473,7 @@ with expect_works("ResNet18(classes=7)"):
     net = ResNet18(classes=7).eval()
 with expect_works(
     "ResNet18: torchvision's weights, tensor by tensor",
-    "the order of creation differs from torchvision's, or a layer does: see hint 3",
+    "the order of assignment differs from torchvision's, or a layer does: see hint 3",
 ):
     load_by_order(net, original.state_dict())
 for size in [(2, 3, 64, 64), (1, 3, 75, 53)]:
@@ -1495,20 +1513,21 @@ expect_true(logits.is_meta, "ResNet18: the device of the logits is that of x")
 # ### BEGIN SOLUTION
 # Right is that the gradient has a path that meets no weight: the term $I$ in
 # $\prod_l (I + J_l)$, so it cannot vanish merely because every factor is small (0.125 becomes
-# 3.375 in the example with 0.5). Wrong is "vanish": plain networks with batch norm show no
+# 3.375 in the example with 0.5). Wrong, in general, is "vanish": it happens
+# without a norm at small gains, but plain networks with batch norm show no
 # vanishing at initialisation. In section 6 their gradients grow on the way back, by about 1.2
 # per layer, and He et al. 2015 (section 4.1) call vanishing gradients an unlikely cause. Wrong
 # is "unchanged": the identity is one term among $2^L$, and the others change the sum; without a
 # norm fifty residual layers multiplied the gradient by more than $10^{10}$ at He
 # initialisation, and a factor of $-1$ makes it zero. So "as deep as you like" does not follow:
-# branches must be small or normalised. Not tested here: whether the size of gradients is what
+# branches must be very small or normalised. Not tested here: whether the size of gradients is what
 # makes deep plain networks train badly. Nothing was trained but a toy block.
 #
 # ### BEGIN MARK SCHEME
 # One point for each of the two parts; half points are possible.
 #
-# - **1 point, right and wrong.** Half: names the path without weights (the term $I$) as what is
-#   right. Half: at least one of "with batch norm nothing vanishes, gradients grow" and "not
+# - **1 point, right and wrong.** Half: names as right the path without weights (the term $I$),
+#   or that without a norm and at small gains plain gradients vanish and residual ones do not. Half: at least one of "with batch norm nothing vanishes, gradients grow" and "not
 #   unchanged: residual gradients can explode, or cancel at $-1$".
 # - **1 point, evidence and limits.** Half: each point has a formula or measurement from the
 #   lesson. Half: names something untested (that gradient size causes bad training; trained
@@ -1521,8 +1540,8 @@ expect_true(logits.is_meta, "ResNet18: the device of the logits is that of x")
 # %% [markdown]
 # ## 11 · Summary
 #
-# - A residual block learns $F(x) = H(x) - x$. It is easier when $H$ is near the identity and
-#   harder when it is not: section 1 measured both.
+# - A residual block learns $F(x) = H(x) - x$. It has a head start when $H$ is near the
+#   identity, and a handicap when $H$ is, for instance, $-x$: section 1 measured both.
 # - The basic block: conv, norm, ReLU, conv, norm; add $x$; ReLU. Where shapes change, $x$ goes
 #   through option A (pixels and zeros) or B (1×1 convolution and norm).
 # - With a zero branch a residual block is the identity on $x \ge 0$.
@@ -1530,15 +1549,15 @@ expect_true(logits.is_meta, "ResNet18: the device of the logits is that of x")
 #   expands into $2^L$ paths. One of them meets no weight.
 # - Residuals do not forbid explosion. In section 6 it was the norm that tamed it.
 # - With batch norm, plain gradients grow backward at initialisation; they do not vanish.
-# - The skip costs no parameters, little memory and hardly any time.
+# - The identity and option A cost no parameters; option B costs few. Time: section 7 measured it.
 #
 # ## Open questions
 #
-# - If not vanishing gradients, what stops deep plain networks from training?
+# - If not vanishing gradients, what stops deep plain networks from training? (Lesson 01)
 # - Where should norm and ReLU stand, and why does it matter more at a hundred layers than at
-#   twenty?
+#   twenty? (Lesson 04)
 # - Are the $2^L$ paths a useful picture, or only an expansion? Veit et al. say useful; Wu et al.
-#   dispute it.
+#   dispute it. (Lesson 05)
 # - Why is zero the right place for $F$? What if a layer's job is *not* close to nothing?
 #
 # ## Further reading

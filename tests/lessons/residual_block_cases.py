@@ -522,7 +522,7 @@ MUTANTS = [
     mutant(
         "resnet18",
         "head created first",
-        "order of creation",
+        "order of assignment",
         (
             "        self.stem = ",
             "        self.head = nn.Linear(512, classes)\n        self.stem = ",
