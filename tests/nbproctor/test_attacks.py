@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -331,3 +332,11 @@ for i in range(60):
 )
 def test_honest_results(source: str, test: str, name: str) -> None:
     assert verdict(f"{TORCH}\n{source}", test, [name]).verdict == "passed"
+
+
+def test_a_kernel_that_does_not_call_the_judge_costs_no_time(tmp_path: Path) -> None:
+    mute = "get_ipython().run_cell_async = lambda *a, **k: None"
+    began = time.monotonic()
+    found = grade(tmp_path, {"double": mute})[1]
+    assert found["test_double"] == found["test_half"] == "kernel died"
+    assert time.monotonic() - began < LIMITS.call_timeout_s
