@@ -10,11 +10,14 @@ from nbproctor.lesson import load_lesson
 from nbproctor.notebook import read_submission
 from nbproctor.records import Report
 from nbproctor.release import release_lesson
+from nbproctor.sandbox.plan import Level
 
 __all__ = ["check_notebook"]
 
 
-def check_notebook(root: Path, name: str, notebook: Path, limits: Limits) -> Report:
+def check_notebook(
+    root: Path, name: str, notebook: Path, limits: Limits, sandbox: Level = Level.REDUCED
+) -> Report:
     """Grade one notebook of the lesson `name` of the course at `root`.
 
     The lesson is released anew into a scratch folder: the release in `notebooks/` may be the very
@@ -22,6 +25,7 @@ def check_notebook(root: Path, name: str, notebook: Path, limits: Limits) -> Rep
 
     Raises:
         ConfigError: there is no such notebook.
+        SandboxError: this machine cannot give the level `sandbox`.
         LessonError: the lesson has not been built.
     """
     import nbformat
@@ -38,6 +42,5 @@ def check_notebook(root: Path, name: str, notebook: Path, limits: Limits) -> Rep
             target.write_bytes(content)
         release = Path(scratch) / "notebooks" / name
         lesson = load_lesson(source, release / f"{name}.ipynb")
-        return grade_submission(
-            lesson, read_submission(notebook, lesson, limits), limits, release
-        ).report
+        submission = read_submission(notebook, lesson, limits)
+        return grade_submission(lesson, submission, limits, release, sandbox).report

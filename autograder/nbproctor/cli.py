@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbproctor.config import Limits
-from nbproctor.errors import ConfigError, NbproctorError
+from nbproctor.errors import ConfigError, NbproctorError, SandboxError
+from nbproctor.sandbox.plan import NO_SANDBOX, Level
+from nbproctor.sandbox.process import strongest_level
 
 __all__ = ["main"]
 
 COURSE_MARK = "nbgrader_config.py"
+LEAST = "the weakest sandbox that will do"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +63,16 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--runs", type=int, default=5, help="runs of each, after a warm-up (5)")
     bench.set_defaults(run=_bench)
 
+    check.add_argument(
+        "--sandbox", type=Level, choices=list(Level), help=f"{LEAST} (what there is)"
+    )
+    demo.add_argument(
+        "--sandbox",
+        type=Level,
+        choices=list(Level),
+        default=Level.REDUCED,
+        help=f"{LEAST} (reduced)",
+    )
     for command in (check, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
@@ -93,7 +106,7 @@ def _check(options: argparse.Namespace) -> int:
     root = _course_root(options.course)
     name = _lesson_name(root, options.lesson)
     notebook = options.notebook or root / "notebooks" / name / f"{name}.ipynb"
-    report = check_notebook(root, name, notebook, Limits())
+    report = check_notebook(root, name, notebook, Limits(), _level_for_own_work(options.sandbox))
     page = options.html or root / ".nbproctor" / f"check_{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(check_page(report, title=name), encoding="utf-8")
@@ -104,10 +117,25 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
+def _level_for_own_work(asked: Level | None) -> Level:
+    """Whoever checks a notebook of their own has run it without a sandbox before."""
+    if asked is None:
+        try:
+            return strongest_level(Level.REDUCED)
+        except SandboxError as error:
+            print(f"Your code runs without a sandbox: {error}", file=sys.stderr)
+            return Level.OFF
+    if asked is Level.OFF:
+        print(NO_SANDBOX, file=sys.stderr)
+    return asked
+
+
 def _demo(options: argparse.Namespace) -> int:
     from nbproctor.demo import run_demo
 
-    return run_demo(_course_root(options.course), options.keep)
+    if options.sandbox is Level.OFF:
+        print(NO_SANDBOX, file=sys.stderr)
+    return run_demo(_course_root(options.course), options.keep, sandbox=options.sandbox)
 
 
 def _build(options: argparse.Namespace) -> int:

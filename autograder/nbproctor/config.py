@@ -7,7 +7,7 @@ from nbproctor.errors import ConfigError
 
 __all__ = ["Limits", "limits_from"]
 
-KIB, MIB = 1024, 1024 * 1024
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,14 @@ class Limits:
     """Start of a kernel or of a judge (a cold import of torch can take half a minute)."""
     interrupt_grace_s: float = 3.0
     """How long an interrupted kernel may take to become idle before it is killed."""
+    cell_cpu_s: float = 60.0
+    """CPU time of one cell, all threads and processes together."""
+    max_memory_bytes: int = 4 * GIB
+    """Memory of all processes of a submission together."""
+    max_disk_bytes: int = 512 * MIB
+    """Files of a submission in its scratch folder, and as much again in shared memory."""
+    max_processes: int = 128
+    """Processes and threads of a submission together."""
     max_restarts: int = 3
     """Kernels that one submission may lose before its remaining tests are given up."""
     max_notebook_bytes: int = 128 * MIB

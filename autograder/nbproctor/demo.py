@@ -16,6 +16,8 @@ from nbproctor.errors import ConfigError
 from nbproctor.lesson import load_lesson
 from nbproctor.records import CellResult, Verdict
 from nbproctor.report import SYMBOLS, StudentRow, class_page, plain, points
+from nbproctor.sandbox.plan import Level
+from nbproctor.sandbox.process import strongest_level
 
 if TYPE_CHECKING:
     from nbproctor.gradebook import Course
@@ -28,7 +30,12 @@ CONFIG_FILE = "nbgrader_config.py"
 TIMESTAMP = "%Y%m%dT%H%M%S"
 
 
-def run_demo(course_root: Path, keep: Path | None = None, show_progress: bool = True) -> int:
+def run_demo(
+    course_root: Path,
+    keep: Path | None = None,
+    show_progress: bool = True,
+    sandbox: Level = Level.REDUCED,
+) -> int:
     """Release, collect, grade and give feedback to the class in `autograder/class_demo`.
 
     Args:
@@ -39,13 +46,16 @@ def run_demo(course_root: Path, keep: Path | None = None, show_progress: bool = 
     Raises:
         ConfigError: the class or the lesson it worked on is not there, or `keep` is.
         GradebookError: a step of nbgrader's failed.
+        SandboxError: this machine cannot give the level `sandbox`.
     """
+    strongest_level(sandbox)  # now rather than after the first steps
     began = time.monotonic()
     classroom = read_class(course_root / CLASS_FOLDER)
     with _folder(keep) as folder, warnings.catch_warnings():
         # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
         warnings.filterwarnings("ignore", module=r"nbgrader\.")
-        rows = _grade_class(course_root, folder, classroom, show_progress)
+        _furnish(course_root, folder, classroom.lesson, sandbox)
+        rows = _grade_class(folder, classroom, show_progress)
     page = course_root / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
     note = f"{len(rows)} made-up students, graded through nbgrader on one machine."
@@ -71,14 +81,11 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-def _grade_class(
-    course_root: Path, folder: Path, classroom: Classroom, show_progress: bool
-) -> list[StudentRow]:
+def _grade_class(folder: Path, classroom: Classroom, show_progress: bool) -> list[StudentRow]:
     """Take a class through nbgrader's steps, in a course folder of its own."""
     # Five seconds to import; whoever asks for --help should not wait for it.
     from nbproctor.gradebook import Course
 
-    _furnish(course_root, folder, classroom.lesson)
     course = Course(folder)
     print("Releasing the lesson (nbgrader generate_assignment)")
     course.set_due(classroom.lesson, classroom.due)
@@ -93,15 +100,16 @@ def _grade_class(
     return _rows(course, classroom, seconds)
 
 
-def _furnish(course_root: Path, folder: Path, lesson: str) -> None:
+def _furnish(course_root: Path, folder: Path, lesson: str, sandbox: Level) -> None:
     """A course folder with one lesson, the course's settings and the class's own."""
     source = course_root / "solutions" / lesson
     if not (source / f"{lesson}.ipynb").is_file():
         raise ConfigError("this lesson is not built: run `make build`", where=source)
     shutil.copytree(source, folder / "solutions" / lesson)
     configs = [course_root / CONFIG_FILE, course_root / CLASS_FOLDER / CONFIG_FILE]
-    text = "\n".join(config.read_text(encoding="utf-8") for config in configs)
-    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+    texts = [config.read_text(encoding="utf-8") for config in configs]
+    texts.append(f'c.RebuildingExporter.sandbox = "{sandbox}"\n')
+    (folder / CONFIG_FILE).write_text("\n".join(texts), encoding="utf-8")
 
 
 def _pack(folder: Path, classroom: Classroom) -> None:
@@ -140,13 +148,14 @@ def _rows(course: "Course", classroom: Classroom, seconds: Mapping[str, float]) 
     scores = {score.student: score for score in course.scores(classroom.lesson)}
     rows = []
     for student in classroom.students:
-        results = _results(course.root, classroom.lesson, student.name)
+        results, sandbox = _graded(course.root, classroom.lesson, student.name)
         given, expected = scores[student.name], classroom.expected[student.name]
         row = StudentRow(
             student=student.name,
             results=results,
             score=given.score,
             seconds=seconds[student.name],
+            sandbox=sandbox,
             about=student.about,
             late_penalty=given.late_penalty,
             expected_score=expected.score,
@@ -159,12 +168,13 @@ def _rows(course: "Course", classroom: Classroom, seconds: Mapping[str, float]) 
     return rows
 
 
-def _results(folder: Path, lesson: str, student: str) -> tuple[CellResult, ...]:
-    """The verdicts in an autograded notebook."""
+def _graded(folder: Path, lesson: str, student: str) -> tuple[tuple[CellResult, ...], str]:
+    """The verdicts in an autograded notebook, and the sandbox that it ran in."""
     path = folder / "autograded" / student / lesson / f"{lesson}.ipynb"
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    found = [cell["metadata"]["nbproctor"] for cell in cells if _is_graded(cell)]
-    return tuple(CellResult(**{**data, "verdict": Verdict(data["verdict"])}) for data in found)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    found = [cell["metadata"]["nbproctor"] for cell in notebook["cells"] if _is_graded(cell)]
+    results = [CellResult(**{**data, "verdict": Verdict(data["verdict"])}) for data in found]
+    return tuple(results), notebook["metadata"]["nbproctor"]["sandbox"]
 
 
 def _is_graded(cell: Mapping[str, Mapping[str, Mapping[str, object]]]) -> bool:

@@ -6,6 +6,7 @@ NbproctorError
 ├── BuildError         a lesson could not be built, or a generated file is stale
 ├── GradebookError     nbgrader's gradebook and the lesson do not belong together
 ├── GraderError        the grader itself failed (judge, kernel start): nobody's answer is at fault
+│   ├── SandboxError       student code cannot be confined as the settings ask: nothing is graded
 │   └── ProxyLimitError    a test asks of a proxy what a proxy cannot do: the test's author is told
 └── RemoteError        a call into the student kernel gave no usable answer
     ├── RemoteTimeoutError  no answer before the deadline
@@ -29,6 +30,7 @@ __all__ = [
     "RemoteClosedError",
     "RemoteError",
     "RemoteTimeoutError",
+    "SandboxError",
     "StudentError",
     "WrongKindError",
 ]
@@ -69,6 +71,10 @@ class GradebookError(NbproctorError):
 
 class GraderError(NbproctorError):
     """The grader itself failed: nobody's answer is at fault."""
+
+
+class SandboxError(GraderError):
+    """Student code cannot be confined as the settings ask: nothing is graded."""
 
 
 class ProxyLimitError(GraderError):

@@ -12,8 +12,18 @@ from nbproctor.kernel import Ended, Execution, StudentKernel
 from nbproctor.lesson import Cell, Lesson, Role
 from nbproctor.notebook import Planned, Submission, answered, plan
 from nbproctor.records import CellResult, Report, Verdict
+from nbproctor.sandbox.plan import Level
+from nbproctor.sandbox.process import strongest_level
+from nbproctor.sandbox.warden import Reason
 
 __all__ = ["Graded", "blank_notebook", "grade_submission"]
+
+# What the warden ended a kernel for, and what that makes of the answer.
+EXCESSES = {
+    Reason.MEMORY: (Verdict.OUT_OF_MEMORY, "It used more memory than allowed."),
+    Reason.CPU: (Verdict.TIMED_OUT, "It used more CPU time than allowed."),
+    Reason.PROCESSES: (Verdict.KERNEL_DIED, "It started more processes than allowed."),
+}
 
 
 @dataclass(frozen=True)
@@ -25,29 +35,42 @@ class Graded:
 
 
 def grade_submission(
-    lesson: Lesson, submission: Submission, limits: Limits, files: Path | None = None
+    lesson: Lesson,
+    submission: Submission,
+    limits: Limits,
+    files: Path | None = None,
+    sandbox: Level = Level.REDUCED,
 ) -> Graded:
     """Give one verdict for every graded cell of a submission.
 
     Args:
+        sandbox: the weakest level that will do; the strongest that there is, is used.
         files: a folder whose files the learner's code finds beside it.
 
     Raises:
+        SandboxError: this machine cannot give the level asked for.
         GraderError: no kernel or no judge could be started: no verdict would be fair.
     """
     began = time.monotonic()
+    level = strongest_level(sandbox)
     planned = plan(lesson, submission)
     if submission.unreadable:
         run = _Run(lesson, submission, planned, limits)
     else:
-        with JudgeProcess(lesson, limits, files) as judge, StudentKernel(limits, files) as kernel:
+        with (
+            JudgeProcess(lesson, limits, level, files) as judge,
+            StudentKernel(limits, level, files) as kernel,
+        ):
             run = _Run(lesson, submission, planned, limits, kernel, judge)
             run.run()
     results = tuple(run.result(cell) for cell in lesson.graded)
-    report = Report(lesson.name, results, submission.notes, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    report = Report(lesson.name, results, submission.notes, seconds, str(level))
     by_id = {result.grade_id: result for result in results}
     outputs = {n: execution.outputs.cells for n, execution in run.executions.items()}
-    return Graded(rebuilt_notebook(lesson, planned, by_id, outputs), report)
+    notebook = rebuilt_notebook(lesson, planned, by_id, outputs)
+    notebook["metadata"]["nbproctor"] = {"sandbox": str(level)}
+    return Graded(notebook, report)
 
 
 def blank_notebook(lesson: Lesson, submission: Submission) -> dict[str, Any]:
@@ -143,6 +166,9 @@ class _Run:
         if not self._kernel.is_alive and not self._blame_the_last(n):
             return
         result, fit = self.judge.test(cell, self._kernel)
+        if result.verdict is Verdict.KERNEL_DIED and self._kernel.reason in EXCESSES:
+            verdict, message = EXCESSES[self._kernel.reason]
+            result = replace(result, verdict=verdict, message=message)
         self.results[result.grade_id] = self._explained(cell, result)
         if not fit:
             self._recover(n, culprit=n)
@@ -184,6 +210,8 @@ class _Run:
                 continue
             if execution.ended is Ended.TIMED_OUT:
                 verdict, message = Verdict.TIMED_OUT, "Its cell did not end in time."
+            elif execution.reason in EXCESSES:
+                verdict, message = EXCESSES[execution.reason]
             elif execution.ended is Ended.DIED:
                 verdict, message = Verdict.KERNEL_DIED, "Its cell killed the kernel."
             elif execution.outputs.error:

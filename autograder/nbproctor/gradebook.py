@@ -25,7 +25,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
-from traitlets import Dict, validate
+from traitlets import Dict, Enum, validate
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -34,6 +34,7 @@ from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
+from nbproctor.sandbox.plan import NO_SANDBOX, Level
 
 __all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score"]
 
@@ -94,6 +95,12 @@ class RebuildingExporter(NotebookExporter):
         config=True
     )
 
+    sandbox = Enum(
+        list(Level),
+        Level.REDUCED,
+        help="The weakest sandbox that will do: full, reduced, or off (none, and loudly)",
+    ).tag(config=True)
+
     @validate("limits")
     def _valid_limits(self, proposal: Any) -> Any:
         limits_from(proposal["value"])
@@ -119,7 +126,10 @@ class JudgedExecute(Execute):
         exporter = self.parent
         limits = limits_from(exporter.limits)
         work = _work(exporter.parent.coursedir, resources, limits)
-        graded = grade_submission(work.lesson, work.submission, limits, work.files)
+        level = Level(exporter.sandbox)
+        if level is Level.OFF:
+            self.log.warning(NO_SANDBOX)
+        graded = grade_submission(work.lesson, work.submission, limits, work.files, level)
         for note in graded.report.notes:
             self.log.info("%s: %s", resources["nbgrader"]["student"], note)
         return nbformat.from_dict(graded.notebook), resources

@@ -1,8 +1,8 @@
 """The judge: runs test cells in a process that holds no student code.
 
-`python -m nbproctor.judge` speaks JSON lines with the grader: first the lesson's trusted set-up,
-then one line per test cell, answered by one line with its outcome. The learner's names are proxies
-onto the student kernel, which connects to the judge's socket for the length of one test cell.
+Its process speaks JSON lines with the grader: one line per test cell, answered by one line with its
+outcome. The learner's names are proxies onto the student kernel, to which the grader sends a
+connection for the length of one test cell.
 """
 
 import ast
@@ -13,7 +13,6 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nbproctor.config import Limits
@@ -165,26 +164,27 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def main() -> None:
-    """Serve the grader on standard input and output until it closes them."""
+def main(arguments: dict[str, Any]) -> None:
+    """Serve the grader on standard input and output until it closes them.
+
+    Args:
+        arguments: `limits` and `setup` as for Judge; `path`: folders to import from; `calls`: the
+            descriptor through which connections to the student kernel come, one per test cell.
+    """
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     _silence()
-    hello = json.loads(requests.readline())
-    limits = Limits(**hello["limits"])
-    # This interpreter was started by name; a test must not import what lies beside a submission.
-    os.chdir(hello["folder"])
-    sys.path += hello["path"]
+    calls, limits = socket.socket(fileno=arguments["calls"]), Limits(**arguments["limits"])
+    sys.path += arguments["path"]
     try:
-        judge = Judge(hello["setup"], limits)
+        judge = Judge(arguments["setup"], limits)
         _say(answers, {"ready": True})
     except BaseException as error:
         _say(answers, {"error": f"{type(error).__name__}: {error}"[:MAX_MESSAGE]})
         return
     for line in requests:
-        request = json.loads(line)
-        with _listen(Path(request["socket"]), limits) as listener:
-            _say(answers, {"listening": True})
-            outcome = _serve_test(judge, listener, request, answers)
+        _, descriptors, _, _ = socket.recv_fds(calls, 1, 1)
+        with socket.socket(fileno=descriptors[0]) as sock:
+            outcome = _serve_test(judge, sock, json.loads(line), answers)
         _say(
             answers,
             {
@@ -195,33 +195,23 @@ def main() -> None:
         )
 
 
-def _listen(path: Path, limits: Limits) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen(1)
-    listener.settimeout(limits.call_timeout_s)
-    return listener
-
-
 def _serve_test(
-    judge: Judge, listener: socket.socket, request: dict[str, Any], answers: Any
+    judge: Judge, sock: socket.socket, request: dict[str, Any], answers: Any
 ) -> Outcome:
+    sock.settimeout(judge.limits.call_timeout_s)
     try:
-        sock, _ = listener.accept()
-    except TimeoutError:
+        sock.recv(1)  # the student end says that it is there
+    except OSError:
         return Outcome(Verdict.TIMED_OUT, "The student kernel did not answer in time.")
-    finally:
-        Path(request["socket"]).unlink()
     _say(answers, {"connected": True})
-    with sock:
-        return judge.test(
-            sock,
-            request["source"],
-            request["names"],
-            range(*request["hidden"]),
-            request["points"],
-            request["grade_id"],
-        )
+    return judge.test(
+        sock,
+        request["source"],
+        request["names"],
+        range(*request["hidden"]),
+        request["points"],
+        request["grade_id"],
+    )
 
 
 def _say(answers: Any, message: dict[str, Any]) -> None:
@@ -234,7 +224,3 @@ def _silence() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-
-
-if __name__ == "__main__":
-    main()

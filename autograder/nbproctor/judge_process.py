@@ -2,12 +2,9 @@
 
 import contextlib
 import json
-import os
 import queue
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from dataclasses import asdict
@@ -19,6 +16,8 @@ from nbproctor.errors import GraderError
 from nbproctor.kernel import StudentKernel
 from nbproctor.lesson import Cell, Lesson
 from nbproctor.records import CellResult, Verdict
+from nbproctor.sandbox.plan import Level
+from nbproctor.sandbox.process import Sandboxed
 
 __all__ = ["JudgeProcess"]
 
@@ -28,10 +27,10 @@ POLL_S = 0.2
 class JudgeProcess:
     """A judge of its own for one submission; restarted when it fails."""
 
-    def __init__(self, lesson: Lesson, limits: Limits, files: Path | None = None) -> None:
-        self.lesson, self.limits, self.files = lesson, limits, files
-        self.folder = tempfile.TemporaryDirectory(prefix="nbj-")
-        self.process: subprocess.Popen[str] | None = None
+    def __init__(
+        self, lesson: Lesson, limits: Limits, level: Level, files: Path | None = None
+    ) -> None:
+        self.lesson, self.limits, self.level, self.files = lesson, limits, level, files
         self.tests = 0
         self._start()
 
@@ -40,16 +39,13 @@ class JudgeProcess:
 
     def __exit__(self, *_: object) -> None:
         self._stop()
-        self.folder.cleanup()
 
     def test(self, cell: Cell, kernel: StudentKernel) -> tuple[CellResult, bool]:
         """Run one test cell; also says whether the kernel is fit for more."""
         began = time.monotonic()
         self.tests += 1
-        path = str(Path(self.folder.name) / f"{self.tests}")
         hidden = cell.hidden_lines
         request = {
-            "socket": path,
             "source": cell.full,
             "names": self.lesson.names_needed_by(cell),
             "hidden": [hidden.start, hidden.stop],
@@ -57,59 +53,69 @@ class JudgeProcess:
             "grade_id": cell.grade_id,
         }
         self._await_ready()
-        self._say(request)
-        self._hear(self.limits.start_timeout_s)  # it listens
-        message = kernel.begin_serving(path)
-        try:
-            came = self._await_connection(kernel, message, path)
-            answer = self._hear(self.limits.test_timeout_s + self.limits.call_timeout_s)
-        except GraderError as error:
-            self._stop()
-            self._start()
-            came = True
-            answer = {"verdict": Verdict.GRADER_ERROR, "message": str(error), "score": None}
+        self.sandbox.begin_cell()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            with ours:
+                self._say(request)
+                socket.send_fds(self.calls, [b"."], [ours.fileno()])
+            message = kernel.begin_serving(self.tests, theirs)
+            try:
+                came = self._await_first_reply(kernel, message, theirs)
+                theirs.close()  # from here on the judge notices when the kernel dies
+                answer = self._hear(self.limits.test_timeout_s + self.limits.call_timeout_s)
+            except GraderError as error:
+                self._stop()
+                self._start()
+                came = True
+                answer = {"verdict": Verdict.GRADER_ERROR, "message": str(error), "score": None}
         fit = kernel.end_serving(message) if came else kernel.is_alive
         return _result(cell, answer, time.monotonic() - began), fit
 
-    def _await_connection(self, kernel: StudentKernel, message: str, path: str) -> bool:
-        """Wait until the student kernel has reached the judge; end the test if it never will."""
+    def _await_first_reply(
+        self, kernel: StudentKernel, message: str, theirs: socket.socket
+    ) -> bool:
+        """Wait until the student kernel has answered; hang up for it if it never will."""
         deadline = time.monotonic() + self.limits.call_timeout_s
         while time.monotonic() < deadline:
             with contextlib.suppress(queue.Empty):
                 self._take_in(self.heard.get(timeout=POLL_S))
                 return True
             if kernel.declines_to_serve(message) and self.heard.empty():
-                with socket.socket(socket.AF_UNIX) as knock, contextlib.suppress(OSError):
-                    knock.connect(path)  # and hang up: nobody else will come
+                theirs.shutdown(socket.SHUT_RDWR)
                 self._take_in(self.heard.get(timeout=self.limits.call_timeout_s))
                 return False
         return True
 
-    def _take_in(self, line: str) -> None:
+    def _take_in(self, line: bytes) -> None:
         """The line says that somebody connected; any other is the test's outcome already."""
-        if '"connected"' not in line:
+        if b'"connected"' not in line:
             self.heard.put(line)
 
     def _start(self) -> None:
-        command = [sys.executable, "-P", "-m", "nbproctor.judge"]
-        pipe = subprocess.PIPE
-        # Judge and student kernel take turns: a second thread would only get in the way.
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, text=True, env=environment
-        )
-        self.heard: queue.Queue[str] = queue.Queue()
-        threading.Thread(
-            target=_listen, args=(self.process.stdout, self.heard), daemon=True
-        ).start()
+        self.calls, theirs = socket.socketpair()
+        files = [str(self.files.resolve())] if self.files else []
+        with theirs:
+            arguments = {
+                "limits": asdict(self.limits),
+                "setup": self.lesson.judge_setup,
+                "path": files,
+                "calls": theirs.fileno(),
+            }
+            self.sandbox = Sandboxed(
+                self.level,
+                "nbproctor.judge",
+                self.limits,
+                arguments=arguments,
+                readable=files,
+                inherited=[theirs.fileno()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        self.heard: queue.Queue[bytes] = queue.Queue()
+        stream = self.sandbox.process.stdout
+        threading.Thread(target=_listen, args=(stream, self.heard), daemon=True).start()
         self.ready = False
-        hello = {
-            "limits": asdict(self.limits),
-            "setup": self.lesson.judge_setup,
-            "folder": self.folder.name,
-            "path": [str(self.files.resolve())] if self.files else [],
-        }
-        self._say(hello)
 
     def _await_ready(self) -> None:
         """A judge starts while the kernel does; only its first test waits for it."""
@@ -120,17 +126,15 @@ class JudgeProcess:
             self.ready = True
 
     def _stop(self) -> None:
-        assert self.process is not None and self.process.stdin is not None
-        self.process.kill()
-        self.process.wait()
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+        self.sandbox.stop()
+        self.calls.close()
 
     def _say(self, message: dict[str, Any]) -> None:
-        assert self.process is not None and self.process.stdin is not None
+        stream = self.sandbox.process.stdin
+        assert stream is not None
         try:
-            self.process.stdin.write(json.dumps(message) + "\n")
-            self.process.stdin.flush()
+            stream.write(json.dumps(message).encode() + b"\n")
+            stream.flush()
         except BrokenPipeError:
             raise GraderError("the judge ended") from None
 
@@ -147,12 +151,12 @@ class JudgeProcess:
         return answer
 
 
-def _listen(stream: IO[str], heard: "queue.Queue[str]") -> None:
+def _listen(stream: IO[bytes], heard: "queue.Queue[bytes]") -> None:
     """Pass a judge's lines on; an empty one says that it ended."""
-    with stream:
+    with contextlib.suppress(OSError, ValueError):  # it was closed on this side
         for line in stream:
             heard.put(line)
-    heard.put("")
+    heard.put(b"")
 
 
 def _result(cell: Cell, answer: dict[str, Any], seconds: float) -> CellResult:

@@ -1,29 +1,33 @@
 """The student kernel: a Jupyter kernel of its own for one submission."""
 
-import os
+import contextlib
 import queue
-import shutil
-import sys
+import secrets
+import socket
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from subprocess import DEVNULL
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbproctor.config import Limits
 from nbproctor.errors import GraderError
+from nbproctor.kernel_app import PORTS, connection
 from nbproctor.outputs import Outputs
+from nbproctor.sandbox.plan import Level
+from nbproctor.sandbox.process import Sandboxed
+from nbproctor.sandbox.warden import Reason
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
-    from jupyter_client.manager import KernelManager
 
 __all__ = ["Ended", "Execution", "StudentKernel"]
 
 POLL_S = 0.1
-KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+START_POLL_S = 1.0
+SUBSCRIPTION_S = 0.3
 
 
 class Ended(StrEnum):
@@ -36,11 +40,15 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True)
 class Execution:
-    """What became of one cell. `began` is False if the kernel was dead before it."""
+    """What became of one cell.
+
+    `began` is False if the kernel was dead before it; `reason` says why a kernel ended.
+    """
 
     ended: Ended
     outputs: Outputs
     began: bool = True
+    reason: Reason | None = None
 
 
 class StudentKernel:
@@ -50,75 +58,113 @@ class StudentKernel:
         files: a folder whose files (no notebooks) the learner's code finds beside it, or None.
     """
 
-    def __init__(self, limits: Limits, files: Path | None = None) -> None:
-        self.limits, self.files = limits, files
-        self.folder = Path(tempfile.mkdtemp(prefix="nbp-"))
-        self.manager: KernelManager | None = None
+    def __init__(self, limits: Limits, level: Level, files: Path | None = None) -> None:
+        self.limits, self.level, self.files = limits, level, files
+        self.sandbox: Sandboxed | None = None
         self.client: BlockingKernelClient | None = None
+        self.calls: socket.socket | None = None
+        self.reason: Reason | None = None
 
     def __enter__(self) -> "StudentKernel":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Start a fresh kernel in a fresh scratch folder.
+        """Start a fresh kernel in a fresh sandbox.
 
         Raises:
             GraderError: no kernel came up in time.
         """
-        from jupyter_client.manager import KernelManager
+        from jupyter_client.blocking.client import BlockingKernelClient
 
-        scratch = Path(tempfile.mkdtemp(dir=self.folder))
-        work = _furnish(scratch, self.files)
-        self.manager = KernelManager(transport="ipc", ip=str(scratch / "k"))
-        self.manager.connection_file = str(scratch / "kernel.json")
-        arguments = ["--HistoryManager.hist_file=:memory:"]
-        try:
-            # Our own interpreter, whatever kernel specification the user has installed.
-            assert self.manager.kernel_spec is not None
-            self.manager.kernel_spec.argv = [
-                *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
-                *arguments,
-            ]
-            self.manager.start_kernel(
-                cwd=str(work), env=_environment(scratch), stdout=DEVNULL, stderr=DEVNULL
+        key = secrets.token_hex(32)
+        with tempfile.TemporaryDirectory(prefix="nbp-") as folder, ExitStack() as theirs:
+            # The kernel gets sockets that listen already: it shares no folder with the grader.
+            listeners = [theirs.enter_context(_listener(f"{folder}/k-{n}")) for n in PORTS]
+            self.calls, calls = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            theirs.enter_context(calls)
+            descriptors = [listener.fileno() for listener in listeners]
+            self.sandbox = Sandboxed(
+                self.level,
+                "nbproctor.kernel_app",
+                self.limits,
+                arguments={
+                    "key": key,
+                    "ip": f"{folder}/k",
+                    "listeners": descriptors,
+                    "calls": calls.fileno(),
+                },
+                copies={"work": str(self.files)} if self.files else {},
+                inherited=[calls.fileno(), *descriptors],
             )
-            self.client = self.manager.client()
-            self.client.start_channels()
-            self.client.wait_for_ready(timeout=self.limits.start_timeout_s)
-        except (RuntimeError, OSError) as error:
-            self.stop()
-            raise GraderError("the student kernel did not start", got=error) from error
+            self.client = BlockingKernelClient()
+            info: Any = {**connection(f"{folder}/k"), "key": key.encode()}
+            self.client.load_connection_info(info)
+            self._connect()
+
+    def _connect(self) -> None:
+        """Wait until the kernel answers, and until what it publishes arrives here."""
+        assert self.client is not None and self.sandbox is not None
+        self.client.start_channels(stdin=False, hb=False, control=False)
+        deadline = time.monotonic() + self.limits.start_timeout_s
+        while not self._answers():
+            if not self.is_alive or time.monotonic() > deadline:
+                reason = self.sandbox.reason or "no answer in time"
+                self.stop()
+                raise GraderError("the student kernel did not start", got=reason)
+
+    def _answers(self) -> bool:
+        assert self.client is not None
+        request = self.client.kernel_info()
+        try:
+            while self.client.get_shell_msg(timeout=START_POLL_S)["parent_header"] == {}:
+                continue
+        except queue.Empty:
+            return False
+        # A status that never comes was published before this end had subscribed.
+        return self._follow(request, Outputs(0), SUBSCRIPTION_S)[0] is Ended.DONE
 
     def stop(self) -> None:
-        """Kill the kernel, if there is one."""
+        """Kill the kernel and all that it started, if there is one."""
         if self.client is not None:
             self.client.stop_channels()
-        if self.manager is not None and self.manager.has_kernel:
-            self.manager.shutdown_kernel(now=True)
-        self.client = self.manager = None
+        if self.sandbox is not None:
+            self.sandbox.stop()
+            self.reason = self.sandbox.reason
+        if self.calls is not None:
+            self.calls.close()
+        self.client = self.sandbox = self.calls = None
 
     @property
     def is_alive(self) -> bool:
-        return self.manager is not None and self.manager.is_alive()
+        """Whether there is a kernel; where there was one, `reason` says why it ended."""
+        if self.sandbox is not None and not self.sandbox.is_alive:
+            self.reason = self.sandbox.reason
+            return False
+        return self.sandbox is not None
 
     def execute(self, code: str, timeout_s: float, max_output_bytes: int) -> Execution:
         """Run one cell; interrupt it at the time limit, kill the kernel if that does not help."""
         outputs = Outputs(max_output_bytes)
+        assert self.sandbox is not None
+        self.sandbox.begin_cell()
         message = self._send(code, silent=False)
         ended, began = self._follow(message, outputs, timeout_s)
         if ended is Ended.TIMED_OUT and not self._interrupt(message, outputs):
             ended = Ended.DIED
-        return Execution(ended, outputs, began)
+        return Execution(ended, outputs, began, None if self.is_alive else self.reason)
 
-    def begin_serving(self, path: str) -> str:
-        """Have the kernel answer the judge that listens at `path`; returns the message's id."""
+    def begin_serving(self, test: int, judge: socket.socket) -> str:
+        """Have the kernel answer the judge on a socket; returns the message's id."""
+        assert self.calls is not None and self.sandbox is not None
+        self.sandbox.begin_cell()
+        with contextlib.suppress(OSError):  # a kernel that has gone is noticed while waiting
+            socket.send_fds(self.calls, [str(test).encode()], [judge.fileno()])
         # A learner may have given `globals` or `__import__` another meaning: no name is used.
         scope, builtin = "(lambda: 0).__globals__", "(lambda: 0).__builtins__['__import__']"
-        code = f"{builtin}('nbproctor.student', fromlist=['serve']).serve({path!r}, {scope})"
+        code = f"{builtin}('nbproctor.student', fromlist=['serve']).serve({test}, {scope})"
         return self._send(code, silent=True)
 
     def declines_to_serve(self, message: str) -> bool:
@@ -161,36 +207,16 @@ class StudentKernel:
 
     def _interrupt(self, message: str, outputs: Outputs) -> bool:
         """Whether the kernel became idle when interrupted; it is killed otherwise."""
-        assert self.manager is not None
-        self.manager.interrupt_kernel()
+        assert self.sandbox is not None
+        self.sandbox.interrupt()
         if self._follow(message, outputs, self.limits.interrupt_grace_s)[0] is Ended.DONE:
             return True
         self.stop()
         return False
 
 
-def _furnish(scratch: Path, files: Path | None) -> Path:
-    """A working folder with the lesson's files, and a home of its own beside it."""
-    work = scratch / "work"
-    if files is not None:
-        shutil.copytree(files, work, ignore=shutil.ignore_patterns("*.ipynb", ".*"))
-    work.mkdir(exist_ok=True)
-    # Without its list of fonts matplotlib would search the system for them, for seconds.
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "matplotlib"
-    target = scratch / ".cache" / "matplotlib"
-    target.mkdir(parents=True)
-    for fonts in cache.glob("fontlist-*.json"):
-        shutil.copy(fonts, target)
-    return work
-
-
-def _environment(scratch: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    own = {"HOME": str(scratch), "IPYTHONDIR": str(scratch / ".ipython")}
-    return {
-        **kept,
-        **own,
-        "PYTHONNOUSERSITE": "1",
-        "OMP_NUM_THREADS": "1",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
+def _listener(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    return listener

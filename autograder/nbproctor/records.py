@@ -44,12 +44,16 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts on one submission, and what was noticed while reading it."""
+    """All verdicts on one submission, and what was noticed while reading it.
+
+    `sandbox` is the level at which the learner's code ran.
+    """
 
     lesson: str
     results: tuple[CellResult, ...]
     notes: tuple[str, ...] = field(default=())
     seconds: float = 0.0
+    sandbox: str = ""
 
     @property
     def score(self) -> float:

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbproctor.records import CellResult, Report, Verdict
+from nbproctor.sandbox.plan import Level
 
 if TYPE_CHECKING:
     from nbproctor.charts import Chart
@@ -58,6 +60,7 @@ class StudentRow:
     Args:
         score: points in the gradebook, after the late penalty.
         seconds: how long grading took.
+        sandbox: the level at which the student's code ran.
         expected_score: what a made-up student should get; None where nothing is expected.
         differences: what was expected instead, by grade_id or "score".
     """
@@ -68,6 +71,7 @@ class StudentRow:
     seconds: float
     about: str = ""
     late_penalty: float = 0.0
+    sandbox: str = ""
     expected_score: float | None = None
     differences: Mapping[str, str] = field(default_factory=dict)
 
@@ -132,7 +136,12 @@ def total(report: Report) -> str:
     tests = f"{points(report.score)} of {points(report.auto_points)} points from tests"
     by_hand = report.manual_points
     rest = f"; {points(by_hand)} more are given by hand" if by_hand else ""
-    return f"Total: {tests}{rest}. Graded in {report.seconds:.1f} s."
+    return f"Total: {tests}{rest}. Graded in {report.seconds:.1f} s {place(report.sandbox)}."
+
+
+def place(sandbox: str) -> str:
+    """Where a learner's code ran, loudly where that was the machine itself."""
+    return "WITHOUT A SANDBOX" if sandbox in ("", Level.OFF) else f"in a {sandbox} sandbox"
 
 
 def check_page(report: Report, title: str) -> str:
@@ -154,12 +163,18 @@ def class_page(rows: Sequence[StudentRow], title: str, notes: Sequence[str] = ()
         rows=rows,
         columns=columns,
         most=most,
-        notes=notes,
+        notes=[*notes, *_places(rows)],
         message=message,
         figures=_figures(rows, columns, most),
         checked=any(row.expected_score is not None for row in rows),
         wrong=[row for row in rows if row.differences],
     )
+
+
+def _places(rows: Sequence[StudentRow]) -> Iterator[str]:
+    counts = Counter(row.sandbox for row in rows)
+    for sandbox, count in sorted(counts.items()):
+        yield f"{count} of {len(rows)} submissions ran {place(sandbox)}."
 
 
 def _figures(rows: Sequence[StudentRow], columns: Sequence[str], most: float) -> list["Chart"]:

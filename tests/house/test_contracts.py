@@ -19,7 +19,10 @@ ORDER = {
     ).split(),
     "nbproctor": (
         "errors config text records lesson notebook wire outputs imports source stubs "
-        "student proxy gradients judge kernel judge_process graded_notebook grade "
+        "student proxy gradients judge "
+        "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
+        "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
+        "sandbox.launch sandbox.process kernel_app kernel judge_process graded_notebook grade "
         "gradebook release executed build check bench charts feedback report classroom demo cli "
         "__init__ __main__"
     ).split(),
@@ -32,6 +35,11 @@ MODULES = [
     for package, folder in PACKAGES.items()
     for path in sorted(folder.rglob("*.py"))
 ]
+
+
+def name_of(package: str, path: Path) -> str:
+    """A module's name within its package: `grade`, `sandbox.plan`."""
+    return ".".join(path.relative_to(PACKAGES[package]).with_suffix("").parts)
 
 
 def imports_of(package: str, path: Path, only_on_import: bool = False) -> set[tuple[str, str]]:
@@ -47,16 +55,19 @@ def neighbours(package: str, path: Path) -> set[str]:
     for module, name in imports_of(package, path):
         parts = module.split(".")
         if parts[0] == package:
-            is_module = (PACKAGES[package] / f"{name}.py").is_file()
-            found.add(parts[1] if len(parts) > 1 else name if is_module else "__init__")
+            inner = [*parts[1:], name]
+            folder = PACKAGES[package].joinpath(*parts[1:])
+            is_module = folder.joinpath(f"{name}.py").is_file()
+            is_package = folder.is_dir()
+            found.add(".".join(inner if is_module else [*parts[1:], *["__init__"] * is_package]))
     return found
 
 
 @pytest.mark.parametrize(("package", "path"), MODULES)
 def test_imports_point_down(package: str, path: Path) -> None:
-    order = ORDER[package]
-    assert path.stem in order, f"give {path.stem} its place in ORDER"
-    below = set(order[: order.index(path.stem)])
+    order, name = ORDER[package], name_of(package, path)
+    assert name in order, f"give {name} its place in ORDER"
+    below = set(order[: order.index(name)])
     assert neighbours(package, path) <= below
 
 

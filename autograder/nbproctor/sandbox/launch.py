@@ -1,0 +1,114 @@
+"""The process that becomes a sandbox: `python -I -m nbproctor.sandbox.launch FD`.
+
+Three processes come of it. This one waits outside and cleans up. Its child, the warden, is the
+first inside. The warden's child gives up its rights and runs the target.
+
+FD is a socket to the grader, the leash: the plan comes from there, then the warden's marks; one
+line goes back when the target is about to start, one when all is over.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from typing import Any
+
+from nbproctor.sandbox import syscalls
+from nbproctor.sandbox.confine import Confinement, LayerError
+from nbproctor.sandbox.plan import Plan
+from nbproctor.sandbox.warden import watch
+
+__all__ = ["launch", "main"]
+
+
+def main() -> None:
+    """Read the plan and carry it out."""
+    leash = socket.socket(fileno=int(sys.argv[1]))
+    with leash.makefile("r", encoding="utf-8", buffering=1) as lines:
+        plan = Plan.from_json(lines.readline())
+    launch(plan, leash)
+
+
+def launch(plan: Plan, leash: socket.socket) -> None:
+    """Become the sandbox. Returns only in the innermost process, when its target has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the warden passes interrupts on
+    confinement = Confinement(plan)
+    try:
+        confinement.join_groups()
+        confinement.leave_the_machine()
+    except LayerError as error:
+        _give_up(leash, error)
+    warden = os.fork()
+    if warden:
+        leash.close()
+        os.waitpid(warden, 0)
+        shutil.rmtree(plan.folder, ignore_errors=True)
+        os._exit(0)
+    _stand_as_warden(confinement, leash)
+
+
+def _stand_as_warden(confinement: Confinement, leash: socket.socket) -> None:
+    plan = confinement.plan
+    try:
+        if syscalls.IS_LINUX:
+            syscalls.set_parent_death_signal(signal.SIGKILL)
+            syscalls.prctl("PR_SET_DUMPABLE", syscalls.PR_SET_DUMPABLE, 0)
+            syscalls.prctl("PR_SET_CHILD_SUBREAPER", syscalls.PR_SET_CHILD_SUBREAPER, 1)
+        confinement.furnish()
+    except LayerError as error:
+        _give_up(leash, error)
+    target = os.fork()
+    if not target:
+        return _run_target(confinement, leash)
+    _close_all_but(leash.fileno())
+    reason = watch(target, leash, plan.budget)
+    _say(leash, {"ended": reason.name})
+    os._exit(0)
+
+
+def _run_target(confinement: Confinement, leash: socket.socket) -> None:
+    plan = confinement.plan
+    os.setsid()
+    try:
+        confinement.give_up_rights()
+    except LayerError as error:
+        _give_up(leash, error)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.update(_places(confinement.scratch))
+    os.chdir(f"{confinement.scratch}/work")
+    try:
+        target = importlib.import_module(plan.target)
+    except ImportError as error:  # a part of the environment that cannot be seen in here
+        _say(leash, {"failed": plan.target, "reason": str(error)})
+        os._exit(1)
+    _say(leash, {"missing": confinement.missing})
+    leash.close()
+    target.main(plan.arguments)
+
+
+def _places(scratch: str) -> dict[str, str]:
+    return {"HOME": scratch, "TMPDIR": f"{scratch}/tmp", "IPYTHONDIR": f"{scratch}/.ipython"}
+
+
+def _close_all_but(kept: int) -> None:
+    """The warden holds no end of the target's connections, so that they end with it."""
+    os.closerange(0, kept)
+    os.closerange(kept + 1, 4096)
+
+
+def _say(leash: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the grader has gone
+        leash.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _give_up(leash: socket.socket, error: LayerError) -> None:
+    _say(leash, {"failed": error.layer, "reason": error.reason})
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""The grader's side of a sandbox: start a process in it, interrupt it, end it."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nbproctor.config import Limits
+from nbproctor.errors import GraderError, SandboxError
+from nbproctor.sandbox import cgroups
+from nbproctor.sandbox.mounts import SYSTEM
+from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
+from nbproctor.sandbox.warden import Mark, Reason
+
+__all__ = ["Sandboxed", "strongest_level"]
+
+END_S = 10.0
+FOLDER_PREFIX = "nbp-"
+# The whole environment of a sandboxed process, but for what depends on its scratch.
+ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONSAFEPATH": "1",
+    "OMP_NUM_THREADS": "1",  # judge and student kernel take turns
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+
+
+class Sandboxed:
+    """One process in a sandbox of its own.
+
+    Args:
+        level: FULL, REDUCED or OFF, exactly; `strongest_level` says what there can be.
+        inherited: open file descriptors that the process keeps.
+        stdin, stdout: as of subprocess.Popen.
+
+    Raises:
+        SandboxError: a layer that the level needs cannot be had.
+        GraderError: the process did not start in time.
+    """
+
+    def __init__(
+        self,
+        level: Level,
+        target: str,
+        limits: Limits,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        readable: Iterable[str] = (),
+        copies: Mapping[str, str] | None = None,
+        inherited: Sequence[int] = (),
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.DEVNULL,
+    ) -> None:
+        self.level, self.folder = level, tempfile.mkdtemp(prefix=FOLDER_PREFIX)
+        self.group = _group(level, limits)
+        plan = Plan(
+            level=level,
+            target=target,
+            budget=budget_from(limits),
+            folder=self.folder,
+            readable=(*SYSTEM, *environment_paths(), *readable),
+            listable=source_roots(),
+            copies={**_fonts(), **(copies or {})},
+            groups=tuple(self.group.paths) if self.group else (),
+            arguments=dict(arguments or {}),
+        )
+        self.reason: Reason | None = None
+        self.leash, theirs = socket.socketpair()
+        command = [sys.executable, "-I", "-m", "nbproctor.sandbox.launch", str(theirs.fileno())]
+        path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
+        with theirs:
+            self.process = subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), *inherited],
+                env={**ENVIRONMENT, "PATH": path},
+                cwd="/",
+                start_new_session=True,
+            )
+        self._heard = b""
+        try:
+            self.leash.sendall(plan.to_json().encode() + b"\n")
+            answer = self._hear(limits.start_timeout_s)
+            self.missing = _missing(answer, level)
+        except BaseException:
+            self.stop()
+            raise
+
+    def begin_cell(self) -> None:
+        """Count the CPU time of the next cell from here."""
+        self._mark(Mark.CELL)
+
+    def interrupt(self) -> None:
+        """Send SIGINT to the process and what it started."""
+        self._mark(Mark.INTERRUPT)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs; when it does not, `reason` says why."""
+        if self.reason is None:
+            self._listen(0.0)
+        return self.reason is None
+
+    def stop(self) -> None:
+        """End the process and everything that it started. Nothing of it is left afterwards."""
+        with contextlib.suppress(OSError):
+            self.leash.shutdown(socket.SHUT_WR)
+        deadline = time.monotonic() + END_S
+        while self.is_alive and time.monotonic() < deadline:
+            self._listen(deadline - time.monotonic())
+        self.leash.close()
+        try:
+            self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.group is not None:
+            self.group.remove()
+
+    def _mark(self, mark: Mark) -> None:
+        with contextlib.suppress(OSError):
+            self.leash.sendall(mark.encode())
+
+    def _hear(self, timeout_s: float) -> dict[str, Any]:
+        """The next line of the sandbox's; {} if it ended without one."""
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._heard:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise GraderError("the sandbox did not start", expected=f"within {timeout_s:g} s")
+            self.leash.settimeout(left)
+            try:
+                data = self.leash.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:
+                data = b""
+            if not data:
+                return {}
+            self._heard += data
+        line, _, self._heard = self._heard.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _listen(self, timeout_s: float) -> None:
+        """Take in the line that says why all ended; a leash cut without one says as much."""
+        with contextlib.suppress(GraderError):
+            answer = self._hear(max(timeout_s, 1e-4))
+            self.reason = Reason[answer.get("ended", "EXIT")]
+            if self.reason is Reason.EXIT and self.group and self.group.ran_out_of_memory():
+                self.reason = Reason.MEMORY
+
+
+def strongest_level(least: Level) -> Level:
+    """The strongest level that this machine can give.
+
+    Raises:
+        SandboxError: it is weaker than `least`, which then is REDUCED or FULL.
+    """
+    if least is Level.OFF:
+        return Level.OFF
+    reasons = []
+    for level in (Level.FULL, Level.REDUCED):
+        reason = _reason_against(level)
+        if not reason:
+            return level
+        reasons.append(f"{level}: {reason}")
+        if level is least:
+            break
+    raise SandboxError(
+        "this machine cannot give student code the sandbox that grading needs",
+        expected=f"level '{least}' (--sandbox off would give student code your rights)",
+        got="; ".join(reasons),
+    )
+
+
+@cache
+def _reason_against(level: Level) -> str:
+    """Why a sandbox of this level cannot be had; '' if it can: by making one."""
+    try:
+        Sandboxed(level, "nbproctor.sandbox.nothing", Limits()).stop()
+    except (SandboxError, GraderError) as error:
+        return error.what
+    return ""
+
+
+def budget_from(limits: Limits) -> Budget:
+    """What a submission's processes may use, from the grader's settings."""
+    return Budget(
+        memory_bytes=int(limits.max_memory_bytes),
+        disk_bytes=int(limits.max_disk_bytes),
+        processes=int(limits.max_processes),
+        cpu_s=limits.notebook_timeout_s,
+        cell_cpu_s=limits.cell_cpu_s,
+    )
+
+
+@cache
+def environment_paths() -> tuple[str, ...]:
+    """What a process needs to see of the Python environment that grades.
+
+    An editable install puts a folder on the path that may hold more than packages, sources of
+    lessons for example: of such a folder only the packages are named.
+    """
+    packages = {str(f.parent) for root in source_roots() for f in Path(root).glob("*/__init__.py")}
+    return tuple(sorted({*_prefixes(), *packages}))
+
+
+@cache
+def source_roots() -> tuple[str, ...]:
+    """Folders that an editable install has put on the path."""
+    program = "import sys; print(*sys.path, sep='\\n')"
+    told = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
+    roots = [Path(line) for line in told.stdout.splitlines() if line]
+    return tuple(str(r) for r in roots if not any(r.is_relative_to(p) for p in _prefixes()))
+
+
+def _prefixes() -> set[str]:
+    names = ("stdlib", "purelib", "platlib", "scripts")
+    return {sys.prefix, sys.base_prefix, *(sysconfig.get_path(name) for name in names)}
+
+
+def _group(level: Level, limits: Limits) -> cgroups.Group | None:
+    if level is Level.OFF:
+        return None
+    cgroups.sweep()
+    memory = limits.max_memory_bytes + 2 * limits.max_disk_bytes  # a scratch in memory counts
+    # The process outside, the warden, and one more that looks after them.
+    return cgroups.make_group(int(memory), int(limits.max_processes) + 8)
+
+
+def _fonts() -> dict[str, str]:
+    """matplotlib's list of fonts: without it a search of the system would take seconds."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "matplotlib"
+    return {f".cache/matplotlib/{p.name}": str(p) for p in cache.glob("fontlist-*.json")}
+
+
+def _missing(answer: dict[str, Any], level: Level) -> dict[Layer, str]:
+    if "missing" in answer:
+        return {Layer(layer): reason for layer, reason in answer["missing"].items()}
+    what = f"{answer['failed']}: {answer['reason']}" if answer else "it ended while it was made"
+    raise SandboxError(what, where=f"sandbox level '{level}'")
