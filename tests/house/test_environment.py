@@ -64,7 +64,7 @@ def test_what_a_package_imports_is_declared(package: str, extras: tuple[str, ...
     for path in (ROOT / package).rglob("*.py"):
         for module, _ in imported_modules(ast.parse(path.read_text()), path.parent.name):
             top = module.split(".")[0]
-            if top not in {*sys.stdlib_module_names, path.parent.name}:
+            if top not in {*sys.stdlib_module_names, Path(package).name}:
                 names = {distribution(name) for name in providers[top]}
                 assert names & declared, f"{path.name} imports {top}, which is not declared"
 
