@@ -1,4 +1,4 @@
-"""The command line: `nbproctor check`, `demo`, `build` and `bench`.
+"""The command line: `nbproctor check`, `demo`, `doctor`, `build` and `bench`.
 
 Importing this module imports neither torch nor nbgrader: `--help` answers at once.
 """
@@ -73,6 +73,17 @@ def _parser() -> argparse.ArgumentParser:
         default=Level.REDUCED,
         help=f"{LEAST} (reduced)",
     )
+    doctor = commands.add_parser("doctor", help="say what this machine can hold student code with")
+    doctor.add_argument("--json", action="store_true", help="the findings for a program")
+    doctor.add_argument(
+        "--sandbox",
+        type=Level,
+        choices=list(Level),
+        default=Level.REDUCED,
+        help=f"{LEAST} (reduced)",
+    )
+    doctor.set_defaults(run=_doctor)
+
     for command in (check, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
@@ -115,6 +126,14 @@ def _check(options: argparse.Namespace) -> int:
     if options.open:
         webbrowser.open(page.resolve().as_uri())
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from nbproctor.doctor import examine, health_lines
+
+    health = examine(options.sandbox)
+    print(health.to_json() if options.json else "\n".join(health_lines(health)))
+    return 0 if health.ok else 1
 
 
 def _level_for_own_work(asked: Level | None) -> Level:

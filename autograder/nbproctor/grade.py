@@ -22,6 +22,7 @@ __all__ = ["Graded", "blank_notebook", "grade_submission"]
 EXCESSES = {
     Reason.MEMORY: (Verdict.OUT_OF_MEMORY, "It used more memory than allowed."),
     Reason.CPU: (Verdict.TIMED_OUT, "It used more CPU time than allowed."),
+    Reason.DISK: (Verdict.KERNEL_DIED, "It filled the disk."),
     Reason.PROCESSES: (Verdict.KERNEL_DIED, "It started more processes than allowed."),
 }
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Group", "make_group", "sweep"]
+__all__ = ["Group", "killed_for_memory", "make_group", "sweep"]
 
 PREFIX = "nbproctor-"
 MEMORY_LIMITS = {1: "memory.limit_in_bytes", 2: "memory.max"}
@@ -34,14 +34,14 @@ class Group:
         """The folders, each once."""
         return sorted({str(folder) for folder in self.folders.values()})
 
-    def ran_out_of_memory(self) -> bool:
-        """Whether the system had to kill a process of this group for its use of memory."""
+    @property
+    def memory_events(self) -> str:
+        """The file in which `killed_for_memory` is told; "" where there is none."""
         for name in ("memory.events", "memory.oom_control"):
-            with contextlib.suppress(OSError, KeyError, ValueError):
-                lines = (self.folders["memory"] / name).read_text().splitlines()
-                if int(dict(line.split() for line in lines)["oom_kill"]) > 0:
-                    return True
-        return False
+            path = self.folders["memory"] / name
+            if path.is_file():
+                return str(path)
+        return ""
 
     def remove(self) -> None:
         """Remove the group once its last process has gone."""
@@ -52,6 +52,16 @@ class Group:
                     os.rmdir(path)
                     break
                 time.sleep(0.01)
+
+
+def killed_for_memory(events: int) -> bool:
+    """Whether the system had to kill a process of a group for its use of memory.
+
+    Args:
+        events: a descriptor of the group's `memory_events`, which works where no path leads there.
+    """
+    lines = os.pread(events, 4096, 0).decode().splitlines()
+    return int(dict(line.split() for line in lines if line).get("oom_kill", 0)) > 0
 
 
 def make_group(max_memory_bytes: int, max_processes: int) -> Group | None:

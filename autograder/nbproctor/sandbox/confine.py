@@ -57,12 +57,15 @@ class Confinement:
         self.privileged = syscalls.has_capabilities(syscalls.CAP_SYS_ADMIN, *CHANGE_USER)
         self.changes_user = self.plan.level is not Level.OFF and self._can_change_user()
         self.uid = FIRST_UID + os.getpid() if self.changes_user else os.getuid()
+        self.events: int | None = None
         self.neighbours = 0 if self.changes_user else _tasks_of_this_user()
 
     def join_groups(self) -> None:
         """Enter the control group, before there is a child that could be outside."""
         for folder in self.plan.groups:
             self._need(Layer.CGROUP, partial(Path(folder, "cgroup.procs").write_text, "0"))
+        if self.plan.memory_events:  # no path will lead there from the new root
+            self.events = os.open(self.plan.memory_events, os.O_RDONLY | os.O_CLOEXEC)
         if not self.plan.groups:
             self.missing[Layer.CGROUP] = "none can be made here"
 
@@ -97,6 +100,7 @@ class Confinement:
     def give_up_rights(self) -> None:
         """In the process that will run the target. There is no way back."""
         if self.plan.level is Level.OFF:
+            self.missing |= dict.fromkeys(Layer, "the sandbox is off")
             return
         _set_limits(self.plan.budget, self.neighbours)
         _own_process_files()
@@ -106,6 +110,8 @@ class Confinement:
         self._need(Layer.PRIVILEGES, syscalls.drop_capabilities)
         self._need(Layer.PRIVILEGES, syscalls.no_new_privileges)
         self._restrict_files()
+        if self.events is not None:
+            os.close(self.events)
         only_process = None if self.is_full else os.getpid()
         self._need(Layer.SECCOMP, partial(seccomp.install, self.is_full, only_process))
 

@@ -15,12 +15,13 @@ import shutil
 import signal
 import socket
 import sys
+from itertools import pairwise
 from typing import Any
 
 from nbproctor.sandbox import syscalls
 from nbproctor.sandbox.confine import Confinement, LayerError
 from nbproctor.sandbox.plan import Plan
-from nbproctor.sandbox.warden import watch
+from nbproctor.sandbox.warden import Usage, watch
 
 __all__ = ["launch", "main"]
 
@@ -64,8 +65,10 @@ def _stand_as_warden(confinement: Confinement, leash: socket.socket) -> None:
     target = os.fork()
     if not target:
         return _run_target(confinement, leash)
-    _close_all_but(leash.fileno())
-    reason = watch(target, leash, plan.budget)
+    kept = [leash.fileno(), *([] if confinement.events is None else [confinement.events])]
+    _close_all_but(kept)
+    scratch = None if confinement.is_full else confinement.scratch
+    reason = watch(target, leash, Usage(plan.budget, confinement.events, scratch))
     _say(leash, {"ended": reason.name})
     os._exit(0)
 
@@ -94,10 +97,10 @@ def _places(scratch: str) -> dict[str, str]:
     return {"HOME": scratch, "TMPDIR": f"{scratch}/tmp", "IPYTHONDIR": f"{scratch}/.ipython"}
 
 
-def _close_all_but(kept: int) -> None:
+def _close_all_but(kept: list[int]) -> None:
     """The warden holds no end of the target's connections, so that they end with it."""
-    os.closerange(0, kept)
-    os.closerange(kept + 1, 4096)
+    for before, after in pairwise([-1, *sorted(kept), 4096]):
+        os.closerange(before + 1, after)
 
 
 def _say(leash: socket.socket, message: dict[str, Any]) -> None:

@@ -70,6 +70,7 @@ class Plan:
         listable: folders of which only the names in them can be seen.
         copies: what is copied into the scratch, by path below it.
         groups: folders of the control group to join.
+        memory_events: the group's file that tells of processes killed for their use of memory.
     """
 
     level: Level
@@ -80,6 +81,7 @@ class Plan:
     listable: tuple[str, ...] = ()
     copies: dict[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
+    memory_events: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:

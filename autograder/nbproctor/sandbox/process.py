@@ -73,6 +73,7 @@ class Sandboxed:
             listable=source_roots(),
             copies={**_fonts(), **(copies or {})},
             groups=tuple(self.group.paths) if self.group else (),
+            memory_events=self.group.memory_events if self.group else "",
             arguments=dict(arguments or {}),
         )
         self.reason: Reason | None = None
@@ -114,13 +115,18 @@ class Sandboxed:
             self._listen(0.0)
         return self.reason is None
 
+    def wait(self, timeout_s: float) -> Reason | None:
+        """Why the process ended, once it has; None if it still runs after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while self.is_alive and (left := deadline - time.monotonic()) > 0:
+            self._listen(left)
+        return self.reason
+
     def stop(self) -> None:
         """End the process and everything that it started. Nothing of it is left afterwards."""
         with contextlib.suppress(OSError):
             self.leash.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + END_S
-        while self.is_alive and time.monotonic() < deadline:
-            self._listen(deadline - time.monotonic())
+        self.wait(END_S)
         self.leash.close()
         try:
             self.process.wait(END_S)
@@ -165,8 +171,6 @@ class Sandboxed:
         with contextlib.suppress(GraderError):
             answer = self._hear(max(timeout_s, 1e-4))
             self.reason = Reason[answer.get("ended", "EXIT")]
-            if self.reason is Reason.EXIT and self.group and self.group.ran_out_of_memory():
-                self.reason = Reason.MEMORY
 
 
 def strongest_level(least: Level) -> Level:
@@ -243,8 +247,8 @@ def _group(level: Level, limits: Limits) -> cgroups.Group | None:
         return None
     cgroups.sweep()
     memory = limits.max_memory_bytes + 2 * limits.max_disk_bytes  # a scratch in memory counts
-    # The process outside, the warden, and one more that looks after them.
-    return cgroups.make_group(int(memory), int(limits.max_processes) + 8)
+    others = 2  # the process that waits outside, and the warden
+    return cgroups.make_group(int(memory), int(limits.max_processes) + others)
 
 
 def _fonts() -> dict[str, str]:

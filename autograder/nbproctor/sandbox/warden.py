@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
+from nbproctor.sandbox.cgroups import killed_for_memory
+from nbproctor.sandbox.mounts import MAX_FILES
 from nbproctor.sandbox.plan import Budget
 
-__all__ = ["Mark", "Reason", "watch"]
+__all__ = ["Mark", "Reason", "Usage", "watch"]
 
 INTERVAL_S = 0.1
+DISK_INTERVAL_S = 0.5
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -39,17 +42,17 @@ class Reason(StrEnum):
     TOLD = "the grader ended it"
     MEMORY = "it used more memory than allowed"
     CPU = "it used more CPU time than allowed"
+    DISK = "it filled the disk"
     PROCESSES = "it started more processes than allowed"
 
 
-def watch(target: int, leash: socket.socket, budget: Budget) -> Reason:
+def watch(target: int, leash: socket.socket, usage: "Usage") -> Reason:
     """Stand over the process `target` until it ends, misbehaves, or the grader says so.
 
     Nothing that descends from this process is left when this returns.
     """
     reason = None
     ended = os.pidfd_open(target) if hasattr(os, "pidfd_open") else None
-    usage = _Usage(budget)
     wanted: list[Any] = [leash] if ended is None else [leash, ended]
     while reason is None:
         ready = select.select(wanted, [], [], INTERVAL_S)[0]
@@ -62,7 +65,7 @@ def watch(target: int, leash: socket.socket, budget: Budget) -> Reason:
     return reason
 
 
-def _obey(leash: socket.socket, target: int, usage: "_Usage") -> Reason | None:
+def _obey(leash: socket.socket, target: int, usage: "Usage") -> Reason | None:
     try:
         said = leash.recv(64).decode("ascii", "replace")
     except OSError:
@@ -100,18 +103,24 @@ def _end_all(target: int) -> None:
             return
 
 
-class _Usage:
-    """What all descendants of this process use together."""
+class Usage:
+    """What all descendants of this process use together.
 
-    def __init__(self, budget: Budget) -> None:
-        self.budget, self.cpu_s, self.cell_began_s = budget, 0.0, 0.0
+    Args:
+        events: a descriptor for `killed_for_memory`, where there is a control group.
+        scratch: the folder whose size to watch, where the file system has no limit of its own.
+    """
+
+    def __init__(self, budget: Budget, events: int | None, scratch: str | None) -> None:
+        self.budget, self.events, self.scratch = budget, events, scratch
+        self.cpu_s, self.cell_began_s, self.disk_seen_s = 0.0, 0.0, 0.0
 
     def begin_cell(self) -> None:
         self.excess()
         self.cell_began_s = self.cpu_s
 
     def excess(self) -> Reason | None:
-        """The first limit that is passed, if any."""
+        """A limit that is passed, if any."""
         pids, ticks, tasks, resident = list(_descendants(os.getpid())), 0, 0, 0
         for pid in pids:
             fields = _stat(pid)
@@ -129,10 +138,29 @@ class _Usage:
             or self.cpu_s - self.cell_began_s > self.budget.cell_cpu_s
         ):
             return Reason.CPU
+        if self.events is not None and killed_for_memory(self.events):
+            return Reason.MEMORY
+        if self.scratch is not None and self._fills_the_disk(self.scratch):
+            return Reason.DISK
         limit = self.budget.memory_bytes
         if resident > limit and sum(map(_proportional_bytes, pids)) > limit:
             return Reason.MEMORY
         return None
+
+    def _fills_the_disk(self, scratch: str) -> bool:
+        """Looked at now and then: there may be many files."""
+        if time.monotonic() - self.disk_seen_s < DISK_INTERVAL_S:
+            return False
+        count, size = 0, 0
+        for where, _, files in os.walk(scratch):
+            for name in files:
+                with contextlib.suppress(OSError):
+                    size += os.lstat(f"{where}/{name}").st_blocks * 512
+            count += len(files) + 1
+            if count > MAX_FILES or size > self.budget.disk_bytes:
+                return True
+        self.disk_seen_s = time.monotonic()
+        return False
 
 
 def _descendants(pid: int) -> Iterator[int]:
