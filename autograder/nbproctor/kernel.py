@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbproctor.config import Limits
+from nbproctor.config import MIB, Limits
 from nbproctor.errors import GraderError
 from nbproctor.kernel_app import PORTS, connection
 from nbproctor.outputs import Outputs
@@ -21,11 +21,13 @@ from nbproctor.sandbox.process import Sandboxed
 from nbproctor.sandbox.warden import Reason
 
 if TYPE_CHECKING:
+    import zmq
     from jupyter_client.blocking.client import BlockingKernelClient
 
 __all__ = ["Ended", "Execution", "StudentKernel"]
 
 POLL_S = 0.1
+MAX_MESSAGE_BYTES, MAX_MESSAGES = 64 * MIB, 8
 START_POLL_S = 1.0
 SUBSCRIPTION_S = 0.3
 
@@ -83,7 +85,7 @@ class StudentKernel:
         with tempfile.TemporaryDirectory(prefix="nbp-") as folder, ExitStack() as theirs:
             # The kernel gets sockets that listen already: it shares no folder with the grader.
             listeners = [theirs.enter_context(_listener(f"{folder}/k-{n}")) for n in PORTS]
-            self.calls, calls = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.calls, calls = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
             theirs.enter_context(calls)
             descriptors = [listener.fileno() for listener in listeners]
             self.sandbox = Sandboxed(
@@ -99,7 +101,7 @@ class StudentKernel:
                 copies={"work": str(self.files)} if self.files else {},
                 inherited=[calls.fileno(), *descriptors],
             )
-            self.client = BlockingKernelClient()
+            self.client = BlockingKernelClient(context=_bounded_context())
             info: Any = {**connection(f"{folder}/k"), "key": key.encode()}
             self.client.load_connection_info(info)
             self._connect()
@@ -130,6 +132,7 @@ class StudentKernel:
         """Kill the kernel and all that it started, if there is one."""
         if self.client is not None:
             self.client.stop_channels()
+            self.client.context.destroy(linger=0)
         if self.sandbox is not None:
             self.sandbox.stop()
             self.reason = self.sandbox.reason
@@ -213,6 +216,16 @@ class StudentKernel:
             return True
         self.stop()
         return False
+
+
+def _bounded_context() -> "zmq.Context[zmq.Socket[bytes]]":
+    """Sockets that hang up on a giant message, and hold few: the rest waits in the kernel."""
+    import zmq
+
+    context = zmq.Context()
+    context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+    context.setsockopt(zmq.RCVHWM, MAX_MESSAGES)
+    return context
 
 
 def _listener(path: str) -> socket.socket:

@@ -7,6 +7,7 @@ First, while it may still make namespaces, the process that everything else desc
 import contextlib
 import os
 import resource
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from nbproctor.sandbox import landlock, seccomp, syscalls
-from nbproctor.sandbox.mounts import DEVICES, SCRATCH, build_root, fill
+from nbproctor.sandbox.mounts import DEVICES, SCRATCH, SHARED_MEMORY, TERMINALS, build_root, fill
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
 
 __all__ = ["Confinement", "LayerError"]
@@ -22,7 +23,6 @@ __all__ = ["Confinement", "LayerError"]
 NEW_MOUNT, NEW_UTS, NEW_IPC, NEW_USER = 0x20000, 0x4000000, 0x8000000, 0x10000000
 NEW_PID, NEW_NETWORK = 0x20000000, 0x40000000
 NAMESPACES = {
-    Layer.MOUNT: NEW_MOUNT,
     Layer.PID: NEW_PID,
     Layer.NETWORK: NEW_NETWORK,
     Layer.IPC: NEW_IPC,
@@ -73,7 +73,7 @@ class Confinement:
         """Take namespaces; children of this process are in the new process table."""
         if not self.is_full:
             reason = "not at this level"
-            self.missing |= dict.fromkeys((*NAMESPACES, Layer.USER), reason)
+            self.missing |= dict.fromkeys((*NAMESPACES, Layer.MOUNT, Layer.USER), reason)
             return
         if not self.privileged:
             self._need(Layer.USER, partial(_new_user_namespace, NOBODY))
@@ -90,6 +90,8 @@ class Confinement:
             return
         if not self.changes_user:
             self.uid = os.getuid()  # its number in the user namespace
+        # Only from here on: who stands outside keeps the machine's files, to clean up.
+        self._need(Layer.MOUNT, partial(syscalls.unshare, NEW_MOUNT))
         socket.sethostname("sandbox")
         where, size = Path(self.plan.folder), self.plan.budget.disk_bytes
         plan = self.plan
@@ -109,6 +111,7 @@ class Confinement:
             self._change_user()
         self._need(Layer.PRIVILEGES, syscalls.drop_capabilities)
         self._need(Layer.PRIVILEGES, syscalls.no_new_privileges)
+        syscalls.set_parent_death_signal(signal.SIGKILL)
         self._restrict_files()
         if self.events is not None:
             os.close(self.events)
@@ -148,7 +151,7 @@ class Confinement:
     def _restrict_files(self) -> None:
         # In a file system of its own, all that is there may be read.
         readable = ["/"] if self.is_full else [*self.plan.readable, *HARDWARE]
-        writable = [self.scratch, *DEVICES, *["/dev/shm"] * self.is_full]
+        writable = [self.scratch, *DEVICES, *(SHARED_MEMORY, TERMINALS) * self.is_full]
         try:
             landlock.restrict(readable, writable, self.plan.listable)
         except OSError as error:

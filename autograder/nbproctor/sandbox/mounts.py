@@ -10,12 +10,12 @@ from pathlib import Path
 
 from nbproctor.sandbox.syscalls import make_read_only, mount, pivot_root, unmount
 
-__all__ = ["DEVICES", "SCRATCH", "SYSTEM", "build_root"]
+__all__ = ["DEVICES", "SCRATCH", "SHARED_MEMORY", "SYSTEM", "TERMINALS", "build_root", "fill"]
 
 NO_SETUID, NO_DEVICES, NO_EXECUTION = 2, 4, 8
 BIND, RECURSIVE, PRIVATE = 4096, 16384, 1 << 18
 
-SCRATCH = "/scratch"
+SCRATCH, TERMINALS, SHARED_MEMORY = "/scratch", "/dev/pts", "/dev/shm"
 # What programs need of a Linux system, where it exists; /bin and the like may be links into /usr.
 SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives"),
@@ -56,9 +56,10 @@ def build_root(
         _place(where, path).write_text(text.format(uid=uid))
     _link_devices(where)
     size = f"mode=700,uid={uid},gid={uid},size={max_bytes},nr_inodes={MAX_FILES}"
-    for path in (SCRATCH, "/dev/shm"):
+    for path in (SCRATCH, SHARED_MEMORY):
         _folder(where, path)
         mount("tmpfs", f"{where}{path}", "tmpfs", NO_SETUID | NO_DEVICES, size)
+    _give_terminals(where)
     fill(f"{where}{SCRATCH}", copies, uid)
     if not os.path.lexists(f"{where}/tmp"):  # the Python environment may stand in there
         os.symlink(f"{SCRATCH}/tmp", f"{where}/tmp")
@@ -124,6 +125,14 @@ def _link_devices(root: Path) -> None:
     (root / "dev" / "fd").symlink_to("/proc/self/fd")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         (root / "dev" / name).symlink_to(f"/proc/self/fd/{number}")
+
+
+def _give_terminals(root: Path) -> None:
+    """Pseudo-terminals of its own: `!ls` in a notebook wants one."""
+    target = _folder(root, TERMINALS)
+    flags = NO_SETUID | NO_EXECUTION
+    mount("devpts", str(target), "devpts", flags, "newinstance,ptmxmode=0666,mode=620,max=16")
+    (root / "dev" / "ptmx").symlink_to("pts/ptmx")
 
 
 def _show_processes(root: Path) -> None:

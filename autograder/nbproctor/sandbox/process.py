@@ -20,6 +20,7 @@ from nbproctor.errors import GraderError, SandboxError
 from nbproctor.sandbox import cgroups
 from nbproctor.sandbox.mounts import SYSTEM
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
+from nbproctor.sandbox.syscalls import IS_LINUX
 from nbproctor.sandbox.warden import Mark, Reason
 
 __all__ = ["Sandboxed", "strongest_level"]
@@ -199,6 +200,8 @@ def strongest_level(least: Level) -> Level:
 @cache
 def _reason_against(level: Level) -> str:
     """Why a sandbox of this level cannot be had; '' if it can: by making one."""
+    if not IS_LINUX:
+        return "namespaces, Landlock and seccomp filters are Linux's"
     try:
         Sandboxed(level, "nbproctor.sandbox.nothing", Limits()).stop()
     except (SandboxError, GraderError) as error:
