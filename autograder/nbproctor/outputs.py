@@ -64,9 +64,9 @@ class Outputs:
         return False
 
     def _stream(self, content: dict[str, Any]) -> None:
-        text = well_formed(str(content.get("text", "")))
+        text = _text(content.get("text"))
         name = "stderr" if content.get("name") == "stderr" else "stdout"
-        kept = text[: max(self.max_bytes - self.used, 0)]
+        kept = text.encode()[: max(self.max_bytes - self.used, 0)].decode(errors="ignore")
         last = self.cells[-1] if self.cells else {}
         if last.get("output_type") == "stream" and last.get("name") == name:
             last["text"] += kept
@@ -98,9 +98,9 @@ class Outputs:
 
     def _error(self, content: dict[str, Any]) -> None:
         lines = content.get("traceback")
-        lines = [well_formed(str(line)) for line in lines] if isinstance(lines, list) else []
-        name, value = (well_formed(str(content.get(key, "")))[:2000] for key in ("ename", "evalue"))
-        if self._fits(name, value, *lines):
+        lines = [_text(line) for line in lines] if isinstance(lines, list) else []
+        name, value = (_text(content.get(key))[:2000] for key in ("ename", "evalue"))
+        if self._fits(name, value, "\n".join(lines)):
             error = {"output_type": "error", "ename": name, "evalue": value}
             self.cells.append({**error, "traceback": lines})
 
@@ -109,6 +109,10 @@ class Outputs:
             self.clear_next = True
         else:
             self._begin_anew()
+
+
+def _text(value: Any) -> str:
+    return well_formed(value) if isinstance(value, str) else ""
 
 
 def _display_id(content: dict[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ import re
 
 __all__ = ["plain_text", "well_formed"]
 
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 
 
 def well_formed(text: str) -> str:
@@ -14,5 +14,5 @@ def well_formed(text: str) -> str:
 
 def plain_text(text: str) -> str:
     """Well-formed text without terminal controls or a byte-order mark, with newlines as \\n."""
-    text = well_formed(text).replace("\r\n", "\n").replace("\ufeff", "")
+    text = well_formed(text).replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,103 @@
+"""Messages that a learner's code forges, and markdown that it writes, reach no reader unbounded
+or alive."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+from random import Random
+from typing import Any
+
+import nbformat
+from budget import examples
+from hypothesis import given
+from hypothesis import strategies as st
+from mutation import mutated
+from notebooks import any_json
+
+from nbproctor.feedback import TAGS, safe_markdown
+from nbproctor.outputs import CUT, OVERHEAD, Outputs
+
+KINDS = "stream display_data update_display_data execute_result error clear_output".split()
+HONEST: list[dict[str, Any]] = [
+    {"name": "stderr", "text": "é" * 300},
+    {"data": {"text/plain": "𝄞" * 100, "image/png": "aGk=\n"}, "transient": {"display_id": "d"}},
+    {"data": {"text/html": "<b>", "text/plain": "b"}, "transient": {"display_id": "d"}},
+    {"ename": "ValueError", "evalue": "no", "traceback": ["\x1b[31mline\x1b[0m"] * 3},
+    {"wait": True},
+]
+FLOODS: list[dict[str, Any]] = [
+    {"ename": "E", "evalue": "", "traceback": [""] * 3000},
+    {"name": "stdout", "text": "x" * 3000},
+]
+
+
+@st.composite
+def messages(draw: Any) -> tuple[Any, Any]:
+    """A kind and a content, as they come from a kernel, or nearly."""
+    random: Random = draw(st.randoms(use_true_random=False))
+    if random.randint(0, 9) == 0:
+        return draw(any_json), draw(any_json)
+    content = random.choice([mutated(random.choice(HONEST), random), *HONEST, *FLOODS])
+    return random.choice(KINDS), content
+
+
+@examples(400)
+@given(st.lists(messages(), max_size=20), st.integers(0, 2000))
+def test_outputs_take_any_message_and_keep_to_their_budget(
+    taken: list[tuple[Any, Any]], budget: int
+) -> None:
+    outputs = Outputs(budget)
+    for kind, content in taken:
+        outputs.add(kind, content)
+        assert size_of(outputs.cells) <= budget + len(CUT)
+        assert len(outputs.cells) <= budget / OVERHEAD + 2
+        assert len(outputs.error) <= 300
+    cell = nbformat.v4.new_code_cell(outputs=outputs.cells)
+    nbformat.validate(nbformat.v4.new_notebook(cells=[cell]))
+    json.dumps(outputs.cells, ensure_ascii=False).encode()
+
+
+def size_of(cells: list[dict[str, Any]]) -> int:
+    """Bytes of text in outputs, a line's end counting as one."""
+    texts = [cell.get(key, "") for cell in cells for key in ("text", "ename", "evalue")]
+    texts += [text for cell in cells for text in cell.get("data", {}).values()]
+    texts += ["\n".join(cell.get("traceback", [])) for cell in cells]
+    return sum(len(text.encode()) for text in texts)
+
+
+PIECES = (
+    *"<script> </script> <svg/onload=alert(1)> <img src= onerror=alert(1)> <style> <!-- --> ]]>".split(),
+    *"<math><mtext> <iframe src= <a href= javascript:alert(1) data:text/html, https://x.example/a".split(),
+    *"![a]( [a]( ) [a]: <x.example> `` ``` $$ $ \\( \\) <div> </div> <details open> <table><tr>".split(),
+    *"&#106; &colon; &#58; &#x2f;/ &lt;script&gt; \" ' = / > < & \\ * _ # | - ~ : \t \x00".split(" "),
+    *("\n", "\n\n", "    ", "\ud800", "\u2028", "\ufeff", "src=", "<img ", "style=", "ok", "a.png"),
+    *("<noscript>", "<template>", "<title>", "<xmp>", "<plaintext>", "<object data=", "<base href="),
+    *("<" * 50, ">" * 50, "[" * 50, "<b>" * 50, "<div>" * 50, "- " * 50),
+)
+HARMLESS = {"href", "title", "src", "alt", "width", "height", "align"}
+
+
+@examples(400)
+@given(st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=5), max_size=15))
+def test_markdown_shows_nothing_that_a_browser_runs_or_fetches(pieces: list[str]) -> None:
+    made = safe_markdown("".join(pieces))
+    reader = Reader()
+    reader.feed(made)
+    reader.close()
+    assert not re.search(r"<(?!/?(?:" + "|".join(TAGS) + r")[ >/])", made)
+
+
+class Reader(HTMLParser):
+    """Fails on what is not harmless."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in TAGS
+        for name, value in attrs:
+            assert name in HARMLESS
+            address = re.sub(r"[\x00-\x20]", "", html.unescape(value or "")).lower()
+            if name == "href":
+                scheme, colon, _ = re.split("[/?#]", address)[0].partition(":")
+                assert not colon or scheme in ("http", "https", "mailto")
+            if name == "src":
+                assert re.fullmatch(r"\w[\w./-]*", address)
