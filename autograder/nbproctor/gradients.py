@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from nbproctor.errors import BadReplyError, ProxyLimitError
 from nbproctor.proxy import Proxy, Session, free_later
-from nbproctor.wire import Decoder
+from nbproctor.wire import Decoder, Named
 
 __all__ = ["RemoteTensors"]
 
@@ -53,7 +53,10 @@ class Mirror:
                 self.tensor.copy_(value)
         else:
             self.tensor.grad = None
-            self.tensor.data = value.clone()
+            try:
+                self.tensor.data = value.clone()
+            except RuntimeError:  # torch has its own idea of what may become of a tensor
+                raise BadReplyError("a parameter is no longer what it was") from None
 
 
 class RemoteTensors:
@@ -77,27 +80,27 @@ class RemoteTensors:
         outputs = list(decode.tensors)
         if not torch.is_grad_enabled():
             return value
-        graph = answer["graph"]
-        mirrors = {n: self._mirror(n, spec) for n, spec in _specs(answer["parameters"])}
-        call = _Call(self, graph, outputs, mirrors, inputs)
+        mirrors = self._mirrors(_specs(answer.get("parameters")))
+        call = _Call(self, answer["graph"], outputs, mirrors, inputs)
         tied = _RemoteCall.apply(call, *call.differentiable)
         return _replace(value, dict(zip(map(id, outputs), tied, strict=True)))
 
     def named_parameters(self, module: Proxy) -> Iterator[tuple[str, torch.Tensor]]:
         """A module's parameters by name, with their present values."""
         rows, _ = self.session.request("parameters", of=module.__nbproctor_id__)
-        named = [(row[0], n, self._mirror(n, spec)) for row, (n, spec) in _named_specs(rows)]
-        module.__nbproctor_kept__.update({n: mirror for _, n, mirror in named})
-        self._pull({n: mirror for _, n, mirror in named})
-        return iter([(name, mirror.tensor) for name, _, mirror in named])
+        named = _named_specs(rows)
+        mirrors = self._mirrors([spec for _, spec in named])
+        module.__nbproctor_kept__.update(mirrors)
+        self._pull(mirrors)
+        return iter([(name, mirrors[n].tensor) for name, (n, _) in named])
 
     def parameter(self, data: dict[str, Any]) -> torch.Tensor:
         """The mirror of one parameter that the student kernel handed out."""
-        [(handle, spec)] = _specs([[data.get("id"), data.get("spec")]])
-        mirror = self._mirror(handle, spec)
-        self._pull({handle: mirror})
+        mirrors = self._mirrors(_specs([[data.get("id"), data.get("spec")]]))
+        self._pull(mirrors)
         # Nothing else holds it: a parameter may come out of any attribute or function.
-        self.with_gradient[handle] = mirror
+        self.with_gradient.update(mirrors)
+        [mirror] = mirrors.values()
         return mirror.tensor
 
     def pull_again(self) -> None:
@@ -126,13 +129,29 @@ class RemoteTensors:
             for mirror in edited.values():
                 mirror.known = mirror.tensor.detach().clone()
 
-    def _mirror(self, handle: int, spec: dict[str, Any]) -> Mirror:
-        blank = _blank(spec, self.session.limits.max_reply_bytes)
+    def _mirrors(self, specs: list[tuple[int, dict[str, Any]]]) -> dict[int, Mirror]:
+        """Mirrors of the parameters that the student kernel names, by handle."""
+        ghosts = {handle: _ghost(spec) for handle, spec in specs}
+        held = {handle: mirror.tensor.nbytes for handle, mirror in self.mirrors.items()}
+        held |= {handle: ghost.nbytes for handle, ghost in ghosts.items()}
+        size, limit = sum(held.values()), self.session.limits.max_reply_bytes
+        if size > limit:
+            raise BadReplyError(
+                "parameters are too large together",
+                expected=f"at most {limit:,} bytes",
+                got=f"{size:,} bytes",
+            )
+        # By handle: of a parameter that is named twice, the last claim counts, as above.
+        devices = {handle: spec.get("device") for handle, spec in specs}
+        return {n: self._mirror(n, ghost, devices[n]) for n, ghost in ghosts.items()}
+
+    def _mirror(self, handle: int, ghost: torch.Tensor, device: Any) -> Mirror:
+        blank = _blank(ghost, device)
         mirror = self.mirrors.get(handle)
         if mirror is None:
             mirror = self.mirrors[handle] = Mirror(blank)
         mirror.fit(blank)
-        mirror.tensor.requires_grad_(spec.get("grad") is True)
+        mirror.tensor.requires_grad_(ghost.requires_grad)
         return mirror
 
     # The judge's own modules, on their way to the student kernel.
@@ -242,22 +261,28 @@ def _specs(rows: Any) -> list[tuple[int, dict[str, Any]]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def _named_specs(rows: Any) -> list[tuple[list[Any], tuple[int, dict[str, Any]]]]:
+def _named_specs(rows: Any) -> list[tuple[str, tuple[int, dict[str, Any]]]]:
     if not isinstance(rows, list) or not all(isinstance(r, list) and len(r) == 3 for r in rows):
         raise BadReplyError("a list of parameters is malformed")
     if not all(isinstance(row[0], str) for row in rows):
         raise BadReplyError("a list of parameters is malformed")
-    return list(zip(rows, _specs([row[1:] for row in rows]), strict=True))
+    names = [row[0] for row in rows]
+    return list(zip(names, _specs([row[1:] for row in rows]), strict=True))
 
 
-def _blank(spec: dict[str, Any], max_bytes: int) -> torch.Tensor:
-    """A tensor of a claimed shape, dtype and device: of zeros, since whatever else lies in this
-    process's memory is not for the student kernel."""
-    on_meta = Decoder(bytearray(), _nothing_special).tensor({**spec, "device": "meta"})
-    if on_meta.numel() * on_meta.element_size() > max_bytes:
-        raise BadReplyError("a parameter is too large", expected=f"at most {max_bytes:,} bytes")
+def _ghost(spec: dict[str, Any]) -> torch.Tensor:
+    """A tensor without data of a claimed shape and dtype."""
+    ghost: torch.Tensor = Decoder(bytearray(), _nothing_special)(
+        {**spec, "$": "tensor", "device": "meta"}
+    )
+    return ghost
+
+
+def _blank(ghost: torch.Tensor, device: Any) -> torch.Tensor:
+    """The tensor on a claimed device: of zeros, since whatever else lies in this process's memory
+    is not for the student kernel."""
     try:
-        return torch.zeros_like(on_meta, device=spec["device"], requires_grad=False)
+        return torch.zeros_like(ghost, device=device, requires_grad=False)
     except Exception:  # a device that is not here, or no device at all
         raise BadReplyError("a parameter is on an unknown device") from None
 
@@ -273,6 +298,8 @@ def _kind(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
 def _replace(value: Any, by_id: dict[int, Any]) -> Any:
     if id(value) in by_id:
         return by_id[id(value)]
+    if isinstance(value, Named):
+        return Named((_replace(item, by_id) for item in value), value._fields)
     if type(value) in (list, tuple, set):
         return type(value)(_replace(item, by_id) for item in value)
     if type(value) is dict:

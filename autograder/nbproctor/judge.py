@@ -6,6 +6,7 @@ connection for the length of one test cell.
 """
 
 import ast
+import contextlib
 import json
 import os
 import socket
@@ -69,11 +70,10 @@ class Judge:
         session = Session(sock, self.limits, deadline, _remote_tensors)
         try:
             self._bring(session, names)
-            value = self._execute(source, filename)
+            return _scored(self._execute(source, filename), points)
         except BaseException as error:
             visible = _visible_line(error, source, filename, hidden)
             return Outcome(_verdict_on(error), _message(error, filename, visible)[:MAX_MESSAGE])
-        return _scored(value, points)
 
     def _bring(self, session: Session, names: list[str]) -> None:
         """Put the learner's names into the namespace; one that is missing stays undefined."""
@@ -105,7 +105,8 @@ def _scored(value: Any, points: float) -> Outcome:
     if value is None or value is True:
         return Outcome(Verdict.PASSED)
     if not isinstance(value, int | float | Proxy) and getattr(value, "ndim", None) == 0:
-        value = value.item()  # a number of numpy's or torch's
+        with contextlib.suppress(RuntimeError):  # a tensor without data
+            value = value.item()  # a number of numpy's or torch's
     if isinstance(value, bool) or not isinstance(value, int | float):
         # Whatever made it so, a value that is no score must not become full marks.
         message = f"The check ended in {type(value).__name__}, which is no score."
@@ -147,17 +148,25 @@ def _message(error: BaseException, filename: str, visible: str | None) -> str:
         return f"The name '{error.name}' is not defined: did its cell run without an error?"
     if visible is not None:
         if isinstance(error, AssertionError):
-            return str(error) or f"This check failed: {visible}"
-        return f"{type(error).__name__}: {error}, at: {visible}"
+            return _words(error) or f"This check failed: {visible}"
+        return f"{type(error).__name__}: {_words(error)}, at: {visible}"
     if isinstance(feedback := getattr(error, "feedback", None), str):
         return feedback
     if not isinstance(error, AssertionError):
         # Of a library's words only those about kinds of things: others may tell what it expected.
-        words = f": {error}" if isinstance(error, TypeError | AttributeError) else ""
+        words = f": {_words(error)}" if isinstance(error, TypeError | AttributeError) else ""
         return f"The answer made a check fail with {type(error).__name__}{words}"
     # The test's own words are for the learner; a library's may print what it expected.
     own = traceback.extract_tb(error.__traceback__)[-1].filename == filename
-    return (str(error) if own else "") or "A check of this exercise failed."
+    return (_words(error) if own else "") or "A check of this exercise failed."
+
+
+def _words(error: BaseException) -> str:
+    """What an error says; nothing where it holds a value that cannot be written as text."""
+    try:
+        return str(error)
+    except Exception:  # Python refuses to write integers of very many digits, for one
+        return ""
 
 
 def _capitalised(text: str) -> str:

@@ -29,6 +29,7 @@ __all__ = ["Proxy", "Session"]
 
 # Requests that do not look at parameters: they bring them up to date, or use them as they were.
 PARAMETER_TRAFFIC = ("push", "pull", "gradients")
+MAX_BASES = 50  # classes that one exception is taken to have
 IMPORTABLE = ("torch", "torchvision", "numpy", "math", "operator", "builtins")
 
 
@@ -168,7 +169,7 @@ class Proxy:
 
     def __len__(self) -> int:
         size = self.__nbproctor_session__.ask("special", of=self.__nbproctor_id__, what="len")
-        if type(size) is not int or size < 0:
+        if type(size) is not int or not 0 <= size <= sys.maxsize:
             raise BadReplyError("a length is not a number")
         return size
 
@@ -305,12 +306,11 @@ def _student_error(error: Any) -> Exception:
     """
     if not isinstance(error, dict) or not isinstance(error.get("types"), list):
         return BadReplyError("a reply is malformed")
-    names = [name for name in error["types"] if isinstance(name, str)] or ["Exception"]
-    message, where = (
-        plain_text(str(error.get(key, "")))[:size]
-        for key, size in (("message", 2000), ("where", 200))
-    )
-    names = [plain_text(name)[:80] for name in names]
+    names = [plain_text(n)[:80] for n in error["types"][:MAX_BASES] if isinstance(n, str)]
+    names = names or ["Exception"]
+    said = (error.get("message"), error.get("where"))
+    message, where = (plain_text(text) if isinstance(text, str) else "" for text in said)
+    message, where = message[:2000], where[:200]
     for name in names:
         base = getattr(builtins, name, None)
         if isinstance(base, type) and issubclass(base, Exception) and base not in NOT_TAKEN_OVER:

@@ -11,11 +11,16 @@ import socket
 import struct
 import sys
 import time
-from collections import namedtuple
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from nbproctor.errors import BadReplyError, RemoteClosedError, RemoteTimeoutError
+from nbproctor.errors import (
+    BadReplyError,
+    NbproctorError,
+    RemoteClosedError,
+    RemoteTimeoutError,
+)
 
 __all__ = ["Channel", "Decoder", "Encoder", "tensor_spec"]
 
@@ -25,6 +30,7 @@ MAX_DEPTH = 40
 MAX_DIMENSIONS = 16
 MAX_INT_BITS = 4096
 MAX_META_BYTES = 1 << 31
+MAX_SHARED_HASH = 100
 TORCH_DTYPES = (
     "float16 bfloat16 float32 float64 complex64 complex128 uint8 int8 int16 int32 int64 bool"
 ).split()
@@ -240,8 +246,8 @@ class Decoder:
             raise BadReplyError("a reply holds an unknown kind of data")
         try:
             return self._tagged(data, depth + 1)
-        except BadReplyError:
-            raise
+        except NbproctorError:
+            raise  # `special` may ask the other end, which may be gone
         except Exception as error:  # whatever a malformed claim breaks, it is malformed
             raise BadReplyError("a reply is malformed", got=type(error).__name__) from None
 
@@ -252,11 +258,15 @@ class Decoder:
         if kind == "complex":
             return complex(*(self(part, depth) for part in data["v"]))
         if kind == "dict":
-            return {self(k, depth): self(v, depth) for k, v in data["v"]}
+            pairs = [(self(k, depth), self(v, depth)) for k, v in data["v"]]
+            _check_hashes(key for key, _ in pairs)
+            return dict(pairs)
         if kind == "tuple":
             return _named(data.get("names"), tuple(self(item, depth) for item in data["v"]))
         if kind == "set":
-            return {self(item, depth) for item in data["v"]}
+            items = [self(item, depth) for item in data["v"]]
+            _check_hashes(items)
+            return set(items)
         if kind == "bytes":
             return bytes.fromhex(data["v"])
         if kind == "slice":
@@ -309,14 +319,34 @@ def _is_numpy(value: Any) -> bool:
     return numpy is not None and isinstance(value, numpy.generic)
 
 
+class Named(tuple[Any, ...]):
+    """A tuple whose items are attributes too. One class for all names: a class for each set of
+    names takes kilobytes and a millisecond, and a reply may hold thousands."""
+
+    _fields: tuple[str, ...]
+
+    def __new__(cls, values: Iterable[Any], names: Iterable[str] = ()) -> "Named":
+        made = super().__new__(cls, values)
+        made._fields = tuple(names)
+        vars(made).update(zip(made._fields, made, strict=False))
+        return made
+
+
 def _named(names: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The tuple, as a named one if there are usable names."""
     if not isinstance(names, list) or len(names) != len(values):
         return values
-    try:
-        return namedtuple("Named", names)(*values)
-    except (TypeError, ValueError):
+    # numpy and torch look for some attributes that begin with an underscore, and believe them.
+    if not all(isinstance(n, str) and n.isidentifier() and n[0] != "_" for n in names):
         return values
+    return Named(values, names)
+
+
+def _check_hashes(keys: Iterable[Any]) -> None:
+    """Refuse keys that share one hash: a dict or set of n of them takes n * n steps to make."""
+    counts = Counter(map(hash, keys))
+    if max(counts.values(), default=0) > MAX_SHARED_HASH:
+        raise ValueError("too many keys of the same hash")
 
 
 def _shape(claim: Any) -> tuple[int, ...]:

@@ -24,7 +24,8 @@ SPELLED_OUT = {
 PLAIN_VALUES = (
     *(None, True, False, 0, 1, -1, 3, 255, 1 << 31, 1 << 48, 1 << 62, 1 << 64, 10**4000),
     *(0.5, -0.0, 1e308, float("inf"), float("nan")),
-    *("", "a", "code", "\ud800", "\x00", "\ufeff", "\r", "\x1b[31m", "\x9b31m", "<script>", "é" * 99),
+    *("", "a", "code", "\ud800", "\x00", "\ufeff", "\r", "\x1b[31m", "\x9b31m", "<script>"),
+    "é" * 99,
     *([], {}, [[]], [0, 1], {"a": {}}),
     *SPELLED_OUT,
 )
@@ -87,7 +88,8 @@ def _reorder(container: Any, key: Any, random: Random, pool: list[Any]) -> None:
     if isinstance(container[key], list):
         random.shuffle(container[key])
     else:
-        other = random.choice(list(range(len(container)) if isinstance(container, list) else container))
+        keys = range(len(container)) if isinstance(container, list) else container
+        other = random.choice(list(keys))
         container[key], container[other] = container[other], container[key]
 
 
@@ -109,7 +111,8 @@ def _nudge(container: Any, key: Any, random: Random, pool: list[Any]) -> None:
         container[key] = random.choice([value + 1, value - 1, -value, value * 2])
     elif isinstance(value, str):
         at = random.randint(0, len(value))
-        container[key] = value[:at] + random.choice([v for v in pool if isinstance(v, str)]) + value[at:]
+        new = random.choice([v for v in pool if isinstance(v, str)])
+        container[key] = value[:at] + new + value[at:]
 
 
 CHANGES = (_replace, _replace, _delete, _double, _reorder, _wrap, _retype, _nudge)

@@ -46,9 +46,9 @@ def _nearly(honest: list[Any], random: Random) -> bytes:
 
 
 HOSTILE_VALUES = (
-    *("double", "half", "test_double", "test_half", "essay", "cell-1", "own-0", "own-1", "import math"),
-    *("def double(x):\r    return 2 * x\r\n", ["def ", 3, None, "double(x): pass"], ["\ud83d", "\ude00"]),
-    *("markdown", "raw", "heading", "x" * 300, "x" * 3000),
+    *"double half test_double test_half essay cell-1 own-0 own-1 markdown raw heading".split(),
+    *("import math", "def double(x):\r    return 2 * x\r\n", "x" * 300, "x" * 3000),
+    *(["def ", 3, None, "double(x): pass"], ["\ud83d", "\ude00"]),
     {"grade": True, "grade_id": "double", "points": 99, "solution": False, "locked": True},
     {"grade": False, "grade_id": "test_double", "solution": True, "locked": False},
     {"nbgrader": {"grade_id": "half", "solution": True}, "tags": ["skip-execution", "demo"]},
