@@ -5,6 +5,7 @@ LESSON ?=
 ARGS ?=
 # Any version the project supports; `make lab PYTHON=3.12` chooses one.
 PYTHON ?= >=3.11,<3.14
+MINUTES ?= 15
 # Fetched into .uv/ only where no uv is on PATH.
 UV_VERSION := 0.13.8
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -21,7 +22,7 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test bench build picture lint format lock clean
+.PHONY: help lab demo check test fuzz bench build picture lint format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -42,6 +43,10 @@ check: $(STAMP) ## grade your own notebook here and now: make check LESSON=02
 test: $(STAMP) ## run every test: make test ARGS="-k build" runs some
 	@echo "plusx: running the tests"
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP) ## look for inputs that break the grader: make fuzz MINUTES=60 looks longer
+	@echo "plusx: fuzzing for about $(MINUTES) minutes"
+	@FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz -o timeout=0 --hypothesis-show-statistics $(ARGS)
 
 bench: $(STAMP) ## measure how fast the grader is
 	@$(BIN)/nbproctor --help | grep -q bench || { \
@@ -77,7 +82,7 @@ lock: $(UV) ## write requirements.lock anew: make lock ARGS=--upgrade takes newe
 
 clean: ## remove the environment, caches and reports (never notebooks or grades)
 	@echo "plusx: removing .venv, .uv, caches and reports"
-	@rm -rf .venv .uv dist reports .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .uv dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. From another backend than the index's own, torch is a build

@@ -146,8 +146,8 @@ def test_named_tuples_by_the_thousand_cost_little() -> None:
 @pytest.mark.parametrize(
     "items",
     [
-        [k * (2**61 - 1) for k in range(60_000)],
-        [{"$": "complex", "v": [-1000003.0 * k, k]} for k in range(30_000)],
+        [k * (2**61 - 1) for k in range(40_000)],
+        [{"$": "complex", "v": [-1000003.0 * k, k]} for k in range(20_000)],
     ],
     ids=["int", "complex"],
 )
