@@ -35,7 +35,11 @@ def _nearly(honest: list[Any], random: Random) -> bytes:
     """An honest submission, mutated as data, as text, or as bytes."""
     data = random.choice(honest)
     cells = tuple(data.get("cells", []))
-    data = mutated(data, random, (*PLAIN_VALUES, *HOSTILE_VALUES, *cells))
+    values = (*PLAIN_VALUES, *HOSTILE_VALUES, *cells)
+    if cells and random.randint(0, 2):
+        data = {**data, "cells": [mutated(cell, random, values) for cell in cells]}
+    else:
+        data = mutated(data, random, values)
     text = as_text(data, ascii_only=random.choice([True, False]))
     if random.randint(0, 5) == 0:
         text = mutated_bytes(text, random)
