@@ -10,7 +10,7 @@ import pytest
 from budget import MINUTES
 
 TARGET = Path(__file__).with_name("decoder_target.py")
-SECONDS = 20 * max(MINUTES, 1)
+SECONDS = 15 * max(MINUTES, 1)
 SEED = 0 if MINUTES else 1  # libFuzzer draws another one for 0
 
 
@@ -29,4 +29,4 @@ def test_guided_fuzzing_of_the_frame_decoder_finds_nothing(tmp_path: Path) -> No
     assert not list(findings.iterdir())
     [runs] = re.findall(r"number_of_executed_units: (\d+)", done.stderr)
     print(f"{runs} inputs, {re.findall(r'cov: [0-9]+', done.stderr)[-1]}")
-    assert int(runs) > 100 * SECONDS / 20
+    assert int(runs) > 100

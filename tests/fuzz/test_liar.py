@@ -15,7 +15,7 @@ from nbproctor.records import Verdict
 from nbproctor.student import StudentEnd
 
 LIMITS = Limits(
-    call_timeout_s=0.3,
+    call_timeout_s=0.2,
     test_timeout_s=1,
     max_reply_header_bytes=1 << 17,
     max_reply_bytes=1 << 20,
