@@ -140,7 +140,7 @@ def test_named_tuples_by_the_thousand_cost_little() -> None:
     named = [{"$": "tuple", "v": [0], "names": [f"a{n}"]} for n in range(10_000)]
     value, seconds, held_per_byte = decoded(named)
     assert value[7].a7 == 0
-    assert seconds < 5 and held_per_byte < 64
+    assert seconds < 10 and held_per_byte < 100
 
 
 @pytest.mark.parametrize(

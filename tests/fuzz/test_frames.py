@@ -20,7 +20,7 @@ from nbproctor.proxy import Session
 KIB = 1024
 LIMITS = Limits(call_timeout_s=0.1, max_reply_header_bytes=128 * KIB, max_reply_bytes=512 * KIB)
 BUSY_S = 10  # what a busy machine may add to a time limit
-HELD_PER_BYTE = 64  # a list of empty objects takes that much for each of its bytes
+HELD_PER_BYTE = 100  # lists in lists take 70 for each of their bytes, before and after decoding
 
 
 def replies() -> st.SearchStrategy[bytes]:
