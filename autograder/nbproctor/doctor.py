@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -161,7 +160,9 @@ def _facts(facts: dict[str, Any]) -> Iterator[Finding]:
     seen = f"{len(facts['environment'])} variables, none of the grader's"
     yield Finding("environment", not strange, f"has {strange[0]}" if strange else seen)
     descriptors = facts["descriptors"]
-    yield Finding("open files", descriptors == [0, 1, 2], f"descriptors {descriptors}")
+    yield Finding(
+        "open files", descriptors == [0, 1, 2, facts["given"]], f"descriptors {descriptors}"
+    )
 
 
 def _bait(stack: ExitStack) -> tuple[dict[str, Any], Callable[[], bool]]:
@@ -216,14 +217,14 @@ def _was_reached(made: socket.socket) -> bool:
 
 def _run(level: Level, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[Layer, str]]:
     """What a probe says, and which layers are missing. Nothing of it lives on."""
-    pipe = subprocess.PIPE
-    probe = Sandboxed(level, PROBE, LIMITS, arguments=arguments, stdout=pipe)
-    stream = probe.process.stdout
-    assert stream is not None
-    try:
-        line = stream.readline()
-    finally:
-        probe.stop()
+    read_end, write_end = os.pipe()
+    with open(read_end, "rb") as stream:
+        probe = Sandboxed(level, PROBE, LIMITS, arguments=arguments, descriptors=[write_end])
+        os.close(write_end)
+        try:
+            line = stream.readline()
+        finally:
+            probe.stop()
     if not line:
         raise SandboxError("the probe in the sandbox said nothing", got=probe.reason)
     return json.loads(line), probe.missing
@@ -233,8 +234,8 @@ def _ending(level: Level) -> Finding:
     """Whether a process that has cut all ties is gone when its sandbox is."""
     read_end, write_end = os.pipe()
     with open(read_end, "rb") as stream:
-        arguments = {"attempt": "survive", "descriptor": write_end}
-        probe = Sandboxed(level, PROBE, LIMITS, arguments=arguments, inherited=[write_end])
+        arguments = {"attempt": "survive"}
+        probe = Sandboxed(level, PROBE, LIMITS, arguments=arguments, descriptors=[write_end])
         os.close(write_end)
         alive = stream.read(1)
         probe.stop()
@@ -256,13 +257,13 @@ def _excesses(level: Level) -> Iterator[Finding]:
     sizes |= {"processes": LIMITS.max_processes}
     for attempt, reason in wanted.items():
         arguments = {"attempt": attempt, **sizes}
-        probe = Sandboxed(level, PROBE, LIMITS, arguments=arguments, stdout=subprocess.PIPE)
-        try:
+        read_end, write_end = os.pipe()
+        with open(read_end, "rb") as stream:
+            probe = Sandboxed(level, PROBE, LIMITS, arguments=arguments, descriptors=[write_end])
+            os.close(write_end)
             ended = probe.wait(ANSWER_S)
-            assert probe.process.stdout is not None
-            told = json.loads(probe.process.stdout.readline() or "{}")
-        finally:
             probe.stop()
+            told = json.loads(stream.readline() or "{}")
         refused = told.get(attempt, "")  # by the file system, before there was anything to end
         seen = refused or str(ended or "it went on")
         yield Finding(f"cannot {words[attempt]}", bool(refused) or ended is reason, seen)

@@ -1,5 +1,6 @@
 """Grading one submission: rebuild, run, judge outside, record."""
 
+import ast
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,17 +8,20 @@ from typing import Any
 
 from nbproctor.config import Limits
 from nbproctor.graded_notebook import rebuilt_notebook
+from nbproctor.imports import imported_modules
 from nbproctor.judge_process import JudgeProcess
 from nbproctor.kernel import Ended, Execution, StudentKernel
 from nbproctor.lesson import Cell, Lesson, Role
 from nbproctor.notebook import Planned, Submission, answered, plan
 from nbproctor.records import CellResult, Report, Verdict
+from nbproctor.sandbox.forkserver import warm_server
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
 from nbproctor.sandbox.warden import Reason
 
 __all__ = ["Graded", "blank_notebook", "grade_submission"]
 
+KERNEL_MODULES = ("nbproctor.judge", "nbproctor.kernel_app", "nbproctor.student")
 # What the warden ended a kernel for, and what that makes of the answer.
 EXCESSES = {
     Reason.MEMORY: (Verdict.OUT_OF_MEMORY, "It used more memory than allowed."),
@@ -58,9 +62,10 @@ def grade_submission(
     if submission.unreadable:
         run = _Run(lesson, submission, planned, limits)
     else:
+        server = warm_server(_modules_of(lesson), limits.start_timeout_s)
         with (
-            JudgeProcess(lesson, limits, level, files) as judge,
-            StudentKernel(limits, level, files) as kernel,
+            JudgeProcess(lesson, limits, level, files, server) as judge,
+            StudentKernel(limits, level, files, server) as kernel,
         ):
             run = _Run(lesson, submission, planned, limits, kernel, judge)
             run.run()
@@ -72,6 +77,12 @@ def grade_submission(
     notebook = rebuilt_notebook(lesson, planned, by_id, outputs)
     notebook["metadata"]["nbproctor"] = {"sandbox": str(level)}
     return Graded(notebook, report)
+
+
+def _modules_of(lesson: Lesson) -> set[str]:
+    """What kernels and judges of a lesson import, by the lesson's own given cells."""
+    named = {m for cell in lesson.judge_setup for m, _ in imported_modules(ast.parse(cell)) if m}
+    return {*KERNEL_MODULES, *named}
 
 
 def blank_notebook(lesson: Lesson, submission: Submission) -> dict[str, Any]:

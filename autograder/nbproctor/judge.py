@@ -8,7 +8,6 @@ connection for the length of one test cell.
 import ast
 import contextlib
 import json
-import os
 import socket
 import sys
 import time
@@ -173,16 +172,17 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def main(arguments: dict[str, Any]) -> None:
-    """Serve the grader on standard input and output until it closes them.
+def main(arguments: dict[str, Any], descriptors: list[int]) -> None:
+    """Serve the grader until it hangs up.
 
     Args:
-        arguments: `limits` and `setup` as for Judge; `path`: folders to import from; `calls`: the
-            descriptor through which connections to the student kernel come, one per test cell.
+        arguments: `limits` and `setup` as for Judge; `path`: folders to import from.
+        descriptors: the grader's socket, then the one through which connections to the student
+            kernel come, one per test cell.
     """
-    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
-    _silence()
-    calls, limits = socket.socket(fileno=arguments["calls"]), Limits(**arguments["limits"])
+    grader, calls = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+    requests, answers = grader.makefile("r"), grader.makefile("w")
+    limits = Limits(**arguments["limits"])
     sys.path += arguments["path"]
     try:
         judge = Judge(arguments["setup"], limits)
@@ -226,10 +226,3 @@ def _serve_test(
 def _say(answers: Any, message: dict[str, Any]) -> None:
     answers.write(json.dumps(message) + "\n")
     answers.flush()
-
-
-def _silence() -> None:
-    """Tests may print; what they print goes nowhere."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)

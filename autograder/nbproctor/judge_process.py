@@ -4,7 +4,6 @@ import contextlib
 import json
 import queue
 import socket
-import subprocess
 import threading
 import time
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from nbproctor.errors import GraderError
 from nbproctor.kernel import StudentKernel
 from nbproctor.lesson import Cell, Lesson
 from nbproctor.records import CellResult, Verdict
+from nbproctor.sandbox.forkserver import ForkServer
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed
 
@@ -28,9 +28,15 @@ class JudgeProcess:
     """A judge of its own for one submission; restarted when it fails."""
 
     def __init__(
-        self, lesson: Lesson, limits: Limits, level: Level, files: Path | None = None
+        self,
+        lesson: Lesson,
+        limits: Limits,
+        level: Level,
+        files: Path | None = None,
+        server: ForkServer | None = None,
     ) -> None:
         self.lesson, self.limits, self.level, self.files = lesson, limits, level, files
+        self.server = server
         self.tests = 0
         self._start()
 
@@ -93,14 +99,13 @@ class JudgeProcess:
             self.heard.put(line)
 
     def _start(self) -> None:
-        self.calls, theirs = socket.socketpair()
+        (self.lines, lines), (self.calls, calls) = socket.socketpair(), socket.socketpair()
         files = [str(self.files.resolve())] if self.files else []
-        with theirs:
+        with lines, calls:
             arguments = {
                 "limits": asdict(self.limits),
                 "setup": self.lesson.judge_setup,
                 "path": files,
-                "calls": theirs.fileno(),
             }
             self.sandbox = Sandboxed(
                 self.level,
@@ -108,12 +113,11 @@ class JudgeProcess:
                 self.limits,
                 arguments=arguments,
                 readable=files,
-                inherited=[theirs.fileno()],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                descriptors=[lines.fileno(), calls.fileno()],
+                server=self.server,
             )
         self.heard: queue.Queue[bytes] = queue.Queue()
-        stream = self.sandbox.process.stdout
+        stream = self.lines.makefile("rb")
         threading.Thread(target=_listen, args=(stream, self.heard), daemon=True).start()
         self.ready = False
 
@@ -127,15 +131,13 @@ class JudgeProcess:
 
     def _stop(self) -> None:
         self.sandbox.stop()
+        self.lines.close()
         self.calls.close()
 
     def _say(self, message: dict[str, Any]) -> None:
-        stream = self.sandbox.process.stdin
-        assert stream is not None
         try:
-            stream.write(json.dumps(message).encode() + b"\n")
-            stream.flush()
-        except BrokenPipeError:
+            self.lines.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
             raise GraderError("the judge ended") from None
 
     def _hear(self, timeout_s: float) -> dict[str, Any]:

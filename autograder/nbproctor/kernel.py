@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbproctor.config import MIB, Limits
+from nbproctor.connection import PORTS, connection
 from nbproctor.errors import GraderError
-from nbproctor.kernel_app import PORTS, connection
 from nbproctor.outputs import Outputs
+from nbproctor.sandbox.forkserver import ForkServer
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed
 from nbproctor.sandbox.warden import Reason
@@ -58,10 +59,17 @@ class StudentKernel:
 
     Args:
         files: a folder whose files (no notebooks) the learner's code finds beside it, or None.
+        server: whose forks the kernels are; None starts a new interpreter for each.
     """
 
-    def __init__(self, limits: Limits, level: Level, files: Path | None = None) -> None:
-        self.limits, self.level, self.files = limits, level, files
+    def __init__(
+        self,
+        limits: Limits,
+        level: Level,
+        files: Path | None = None,
+        server: ForkServer | None = None,
+    ) -> None:
+        self.limits, self.level, self.files, self.server = limits, level, files, server
         self.sandbox: Sandboxed | None = None
         self.client: BlockingKernelClient | None = None
         self.calls: socket.socket | None = None
@@ -95,11 +103,10 @@ class StudentKernel:
                 arguments={
                     "key": key,
                     "ip": f"{folder}/k",
-                    "listeners": descriptors,
-                    "calls": calls.fileno(),
                 },
                 copies={"work": str(self.files)} if self.files else {},
-                inherited=[calls.fileno(), *descriptors],
+                descriptors=[calls.fileno(), *descriptors],
+                server=self.server,
             )
             self.client = BlockingKernelClient(context=_bounded_context())
             info: Any = {**connection(f"{folder}/k"), "key": key.encode()}

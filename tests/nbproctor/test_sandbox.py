@@ -188,7 +188,7 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture(params=LEVELS)
 def busy(request: pytest.FixtureRequest) -> Iterator[Sandboxed]:
-    made = Sandboxed(request.param, PROBE, Limits(), arguments=BUSY)
+    made = Sandboxed(request.param, PROBE, Limits(), arguments=BUSY, descriptors=[0])
     yield made
     made.stop()
 
@@ -218,7 +218,7 @@ def test_a_killed_grader_leaves_nothing_running(level: Level) -> None:
         "import time\nfrom nbproctor.config import Limits\n"
         "from nbproctor.sandbox.plan import Level\n"
         "from nbproctor.sandbox.process import Sandboxed\n"
-        f"made = Sandboxed(Level('{level}'), '{PROBE}', Limits(), arguments={BUSY})\n"
+        f"made = Sandboxed(Level('{level}'), '{PROBE}', Limits(), arguments={BUSY}, descriptors=[0])\n"
         "print(made.process.pid, made.folder, flush=True)\ntime.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as grader:

@@ -1,16 +1,18 @@
-"""The process that becomes a sandbox: `python -I -m nbproctor.sandbox.launch FD`.
+"""The process that becomes a sandbox: `python -I -m nbproctor.sandbox.launch FD [FD ...]`.
 
 Three processes come of it. This one waits outside and cleans up. Its child, the warden, is the
 first inside. The warden's child gives up its rights and runs the target.
 
-FD is a socket to the grader, the leash: the plan comes from there, then the warden's marks; one
-line goes back when the target is about to start, one when all is over.
+The first FD is a socket to the grader, the leash: the plan comes from there, then the warden's
+marks; one line goes back when the target is about to start, one when all is over, and it is closed
+when all is cleaned up. The other descriptors are the target's.
 """
 
 import contextlib
 import importlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,15 +29,15 @@ __all__ = ["launch", "main"]
 
 
 def main() -> None:
-    """Read the plan and carry it out."""
-    leash = socket.socket(fileno=int(sys.argv[1]))
+    """Become a sandbox, from a fresh interpreter."""
+    first, *others = map(int, sys.argv[1:])
+    launch(socket.socket(fileno=first), others)
+
+
+def launch(leash: socket.socket, descriptors: list[int]) -> None:
+    """Read the plan and carry it out. Returns only in the target's process, when that has ended."""
     with leash.makefile("r", encoding="utf-8", buffering=1) as lines:
         plan = Plan.from_json(lines.readline())
-    launch(plan, leash)
-
-
-def launch(plan: Plan, leash: socket.socket) -> None:
-    """Become the sandbox. Returns only in the innermost process, when its target has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the warden passes interrupts on
     confinement = Confinement(plan)
     try:
@@ -45,14 +47,17 @@ def launch(plan: Plan, leash: socket.socket) -> None:
         _give_up(leash, error)
     warden = os.fork()
     if warden:
-        leash.close()
+        for descriptor in descriptors:
+            os.close(descriptor)
         os.waitpid(warden, 0)
         shutil.rmtree(plan.folder, ignore_errors=True)
         os._exit(0)
-    _stand_as_warden(confinement, leash)
+    _stand_as_warden(confinement, leash, descriptors)
 
 
-def _stand_as_warden(confinement: Confinement, leash: socket.socket) -> None:
+def _stand_as_warden(
+    confinement: Confinement, leash: socket.socket, descriptors: list[int]
+) -> None:
     plan = confinement.plan
     try:
         if syscalls.IS_LINUX:
@@ -64,7 +69,7 @@ def _stand_as_warden(confinement: Confinement, leash: socket.socket) -> None:
         _give_up(leash, error)
     target = os.fork()
     if not target:
-        return _run_target(confinement, leash)
+        return _run_target(confinement, leash, descriptors)
     kept = [leash.fileno(), *([] if confinement.events is None else [confinement.events])]
     _close_all_but(kept)
     scratch = None if confinement.is_full else confinement.scratch
@@ -73,7 +78,7 @@ def _stand_as_warden(confinement: Confinement, leash: socket.socket) -> None:
     os._exit(0)
 
 
-def _run_target(confinement: Confinement, leash: socket.socket) -> None:
+def _run_target(confinement: Confinement, leash: socket.socket, descriptors: list[int]) -> None:
     plan = confinement.plan
     os.setsid()
     try:
@@ -90,7 +95,17 @@ def _run_target(confinement: Confinement, leash: socket.socket) -> None:
         os._exit(1)
     _say(leash, {"missing": confinement.missing})
     leash.close()
-    target.main(plan.arguments)
+    _draw_new_random_numbers()
+    target.main(plan.arguments, descriptors)
+
+
+def _draw_new_random_numbers() -> None:
+    """Forks of one process would all draw the same."""
+    random.seed()
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.seed()
 
 
 def _places(scratch: str) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """A target that ends at once: whether a sandbox can be had is found out by making one."""
 
 
-def main(arguments: object) -> None:
+def main(arguments: object, descriptors: list[int]) -> None:
     """Do nothing."""

@@ -29,30 +29,34 @@ PTRACE_ATTACH, PTRACE_DETACH, WAIT_FOR_ANY = 16, 17, 0x40000000
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts")
 
 
-def main(arguments: dict[str, Any]) -> None:
+def main(arguments: dict[str, Any], descriptors: list[int]) -> None:
     """Try one thing, or everything that leaves the process alive.
 
     Args:
         arguments: `attempt` is `all`, `survive`, `disk`, `processes`, `memory` or `cpu`; the
-            others say where the grader's things are. One JSON line goes to standard output: by
-            attempt, "" if it succeeded and the reason if it was refused.
+            others say where the grader's things are.
+        descriptors: a pipe to which one JSON line goes: by attempt, "" if it succeeded and the
+            reason if it was refused.
     """
+    (answer,) = descriptors
     if arguments["attempt"] == "memory":
         return _share_out_memory(arguments["memory_bytes"])
     if arguments["attempt"] == "cpu":
         return _stay_busy()
     if arguments["attempt"] == "survive":
-        return _leave_a_survivor(arguments["descriptor"])
+        return _leave_a_survivor(answer)
     if arguments["attempt"] == "disk":
-        return _tell({"disk": _outcome(partial(_fill_disk, arguments["disk_bytes"]))})
+        return _tell(answer, {"disk": _outcome(partial(_fill_disk, arguments["disk_bytes"]))})
     if arguments["attempt"] == "processes":
-        return _tell({"processes": _outcome(partial(_start_processes, arguments["processes"]))})
+        return _tell(
+            answer, {"processes": _outcome(partial(_start_processes, arguments["processes"]))}
+        )
     attempts = {name: _outcome(attempt) for name, attempt in _attempts(arguments).items()}
-    return _tell({"attempts": attempts, "facts": _facts()})
+    return _tell(answer, {"attempts": attempts, "facts": {**_facts(), "given": answer}})
 
 
-def _tell(what: dict[str, Any]) -> None:
-    print(json.dumps(what), flush=True)
+def _tell(answer: int, what: dict[str, Any]) -> None:
+    os.write(answer, json.dumps(what).encode() + b"\n")
 
 
 def _attempts(where: dict[str, Any]) -> dict[str, Callable[[], object]]:

@@ -18,6 +18,7 @@ from typing import Any
 from nbproctor.config import Limits
 from nbproctor.errors import GraderError, SandboxError
 from nbproctor.sandbox import cgroups
+from nbproctor.sandbox.forkserver import ForkServer, start_interpreter
 from nbproctor.sandbox.mounts import SYSTEM
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
 from nbproctor.sandbox.syscalls import IS_LINUX
@@ -27,14 +28,6 @@ __all__ = ["Sandboxed", "strongest_level"]
 
 END_S = 10.0
 FOLDER_PREFIX = "nbp-"
-# The whole environment of a sandboxed process, but for what depends on its scratch.
-ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    "PYTHONNOUSERSITE": "1",
-    "PYTHONSAFEPATH": "1",
-    "OMP_NUM_THREADS": "1",  # judge and student kernel take turns
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-}
 
 
 class Sandboxed:
@@ -42,8 +35,8 @@ class Sandboxed:
 
     Args:
         level: FULL, REDUCED or OFF, exactly; `strongest_level` says what there can be.
-        inherited: open file descriptors that the process keeps.
-        stdin, stdout: as of subprocess.Popen.
+        descriptors: open files that the process gets; its `main` receives their numbers there.
+        server: whose fork it becomes; None starts a new interpreter.
 
     Raises:
         SandboxError: a layer that the level needs cannot be had.
@@ -59,9 +52,8 @@ class Sandboxed:
         arguments: Mapping[str, Any] | None = None,
         readable: Iterable[str] = (),
         copies: Mapping[str, str] | None = None,
-        inherited: Sequence[int] = (),
-        stdin: int = subprocess.DEVNULL,
-        stdout: int = subprocess.DEVNULL,
+        descriptors: Sequence[int] = (),
+        server: ForkServer | None = None,
     ) -> None:
         self.level, self.folder = level, tempfile.mkdtemp(prefix=FOLDER_PREFIX)
         self.group = _group(level, limits)
@@ -79,20 +71,15 @@ class Sandboxed:
         )
         self.reason: Reason | None = None
         self.leash, theirs = socket.socketpair()
-        command = [sys.executable, "-I", "-m", "nbproctor.sandbox.launch", str(theirs.fileno())]
-        path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
-        with theirs:
-            self.process = subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), *inherited],
-                env={**ENVIRONMENT, "PATH": path},
-                cwd="/",
-                start_new_session=True,
-            )
         self._heard = b""
+        self.process: subprocess.Popen[bytes] | None = None
+        with theirs:
+            passed = [theirs.fileno(), *descriptors]
+            if server is not None:
+                server.fork(passed)
+            else:
+                numbers = [str(number) for number in passed]
+                self.process = start_interpreter("nbproctor.sandbox.launch", numbers, passed)
         try:
             self.leash.sendall(plan.to_json().encode() + b"\n")
             answer = self._hear(limits.start_timeout_s)
@@ -128,19 +115,24 @@ class Sandboxed:
         with contextlib.suppress(OSError):
             self.leash.shutdown(socket.SHUT_WR)
         self.wait(END_S)
+        self._await_the_outside()
         self.leash.close()
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.group is not None:
             self.group.remove()
+
+    def _await_the_outside(self) -> None:
+        """The process that cleans up outside holds the leash until it has."""
+        with contextlib.suppress(OSError):
+            self.leash.settimeout(END_S)
+            while self.leash.recv(4096):
+                continue
+        if self.process is not None:
+            try:
+                self.process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
 
     def _mark(self, mark: Mark) -> None:
         with contextlib.suppress(OSError):

@@ -1,0 +1,154 @@
+"""Processes that have imported everything already: forks of one that did.
+
+`python -I -m nbproctor.sandbox.forkserver FD MODULE [MODULE ...]` imports the modules, then forks
+once for every message on FD, with the descriptors that came along. It never starts a thread: a
+fork would lose it, and hang where it was waited for.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from nbproctor.sandbox.launch import launch
+
+__all__ = ["ForkServer", "main", "start_interpreter", "warm_server"]
+
+MAX_DESCRIPTORS = 16
+# The whole environment of a sandboxed process, but for what depends on its scratch.
+ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONSAFEPATH": "1",
+    "OMP_NUM_THREADS": "1",  # judge and student kernel take turns
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+
+
+class ForkServer:
+    """A process that has imported `modules` and starts sandboxes by forking.
+
+    Raises:
+        OSError: it did not come up in time. `refusal` says so, or why it will not fork.
+    """
+
+    def __init__(self, modules: Sequence[str], timeout_s: float) -> None:
+        self.requests, theirs = socket.socketpair()
+        with theirs:
+            arguments = [str(theirs.fileno()), *modules]
+            name = "nbproctor.sandbox.forkserver"
+            self.process = start_interpreter(name, arguments, [theirs.fileno()])
+        self.requests.settimeout(timeout_s)
+        try:
+            told = json.loads(self.requests.recv(65536) or b'{"refusal": "it ended"}')
+            self.refusal = str(told["refusal"])
+        except TimeoutError:
+            self.refusal = "it took too long to import what a kernel needs"
+        self.requests.settimeout(None)
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.refusal and self.process.poll() is None
+
+    def fork(self, descriptors: Sequence[int]) -> None:
+        """Start a sandbox; the first descriptor is its leash, the others are the target's.
+
+        Raises:
+            OSError: the server has gone.
+        """
+        socket.send_fds(self.requests, [b"."], descriptors)
+
+    def stop(self) -> None:
+        """End the server. Sandboxes that it started live on."""
+        self.requests.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def start_interpreter(
+    module: str, arguments: Iterable[str], descriptors: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    """Run a module in a Python that has nothing of this process but these descriptors."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
+    return subprocess.Popen(
+        [sys.executable, "-I", "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=descriptors,
+        env={**ENVIRONMENT, "PATH": path},
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+_servers: dict[tuple[str, ...], ForkServer] = {}
+
+
+def warm_server(modules: Iterable[str], timeout_s: float) -> ForkServer | None:
+    """The server that has imported these modules, started anew where it has gone.
+
+    None where forking is not safe: one of the modules starts threads.
+    """
+    key = tuple(sorted(set(modules)))
+    server = _servers.get(key)
+    if server is None or (not server.refusal and not server.is_usable):
+        if server is not None:
+            server.stop()
+        server = _servers[key] = ForkServer(key, timeout_s)
+        _stop_at_exit()
+    return server if server.is_usable else None
+
+
+@cache
+def _stop_at_exit() -> None:
+    atexit.register(lambda: [server.stop() for server in _servers.values()])
+
+
+def main() -> None:
+    """Import, then fork until the grader hangs up."""
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    refusal = _import_all(sys.argv[2:])
+    requests.sendall(json.dumps({"refusal": refusal}).encode())
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what it starts
+    gc.collect()
+    gc.freeze()  # pages that a collection does not touch stay shared
+    while True:
+        said, descriptors, _, _ = socket.recv_fds(requests, 1, MAX_DESCRIPTORS)
+        if not said:
+            return
+        if os.fork() == 0:
+            requests.close()
+            os.setsid()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            first, *others = descriptors
+            launch(socket.socket(fileno=first), others)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _import_all(modules: Iterable[str]) -> str:
+    """Why forking would not be safe afterwards, or ""."""
+    for module in modules:
+        with contextlib.suppress(ImportError):  # it will be missed, and named, where it is used
+            importlib.import_module(module)
+    threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+    if threads != 1:
+        return (
+            f"importing left {threads} threads" if threads else "there is no /proc to see threads"
+        )
+    return ""
+
+
+if __name__ == "__main__":
+    main()
