@@ -218,7 +218,8 @@ def test_a_killed_grader_leaves_nothing_running(level: Level) -> None:
         "import time\nfrom nbproctor.config import Limits\n"
         "from nbproctor.sandbox.plan import Level\n"
         "from nbproctor.sandbox.process import Sandboxed\n"
-        f"made = Sandboxed(Level('{level}'), '{PROBE}', Limits(), arguments={BUSY}, descriptors=[0])\n"
+        f"made = Sandboxed(Level('{level}'), '{PROBE}', Limits(), arguments={BUSY},\n"
+        "                 descriptors=[0])\n"
         "print(made.process.pid, made.folder, flush=True)\ntime.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as grader:

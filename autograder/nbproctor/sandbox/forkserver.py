@@ -111,7 +111,12 @@ def warm_server(modules: Iterable[str], timeout_s: float) -> ForkServer | None:
 
 @cache
 def _stop_at_exit() -> None:
-    atexit.register(lambda: [server.stop() for server in _servers.values()])
+    atexit.register(_stop_all)
+
+
+def _stop_all() -> None:
+    for server in _servers.values():
+        server.stop()
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 from itertools import pairwise
 from typing import Any
 
@@ -95,6 +96,7 @@ def _run_target(confinement: Confinement, leash: socket.socket, descriptors: lis
         os._exit(1)
     _say(leash, {"missing": confinement.missing})
     leash.close()
+    tempfile.tempdir = None  # where it was before, there is nothing now
     _draw_new_random_numbers()
     target.main(plan.arguments, descriptors)
 

@@ -24,6 +24,7 @@ __all__ = ["main"]
 
 BLOCK = 1 << 20
 HOLD_S = 3.0
+OPEN_FILES = 4096
 NEW_USER = 0x10000000
 PTRACE_ATTACH, PTRACE_DETACH, WAIT_FOR_ANY = 16, 17, 0x40000000
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts")
@@ -98,9 +99,17 @@ def _facts() -> dict[str, Any]:
         "uid": os.getuid(),
         "host": socket.gethostname(),
         "environment": sorted(os.environ),
-        "descriptors": sorted(map(int, os.listdir("/proc/self/fd")))[:-1],
+        "descriptors": [number for number in range(OPEN_FILES) if _is_open(number)],
         "status": Path("/proc/self/status").read_text(),
     }
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _connect(family: int, kind: int, address: Any) -> None:
