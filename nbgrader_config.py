@@ -25,12 +25,15 @@ c.Autograde.sanitize_preprocessors = []
 c.Autograde.autograde_preprocessors = [
     "nbproctor.gradebook.JudgedExecute",
     "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
-    "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
+    # Scores and late penalties, in one transaction.
+    "nbproctor.staging.RecordMarks",
 ]
 # Times and sizes that one submission may use: see nbproctor.config.Limits.
 c.RebuildingExporter.limits = {"cell_timeout_s": 60, "notebook_timeout_s": 600}
+
+# Feedback is written on whole results only, and is whole itself.
+c.GenerateFeedback.exporter_class = "nbproctor.staging.FeedbackExporter"
 
 # What students write is shown to instructors: no HTML of theirs reaches a browser unclean.
 c.HTMLExporter.filters = {"markdown2html": "nbproctor.feedback.safe_markdown"}

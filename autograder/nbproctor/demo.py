@@ -18,6 +18,7 @@ from nbproctor.records import CellResult, Verdict
 from nbproctor.report import SYMBOLS, StudentRow, class_page, plain, points
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
+from nbproctor.sealed import read_sealed
 
 if TYPE_CHECKING:
     from nbproctor.gradebook import Course
@@ -47,6 +48,7 @@ def run_demo(
         ConfigError: the class or the lesson it worked on is not there, or `keep` is.
         GradebookError: a step of nbgrader's failed.
         SandboxError: this machine cannot give the level `sandbox`.
+        UnfinishedError: a student's result is not whole.
     """
     strongest_level(sandbox)  # now rather than after the first steps
     began = time.monotonic()
@@ -170,15 +172,8 @@ def _rows(course: "Course", classroom: Classroom, seconds: Mapping[str, float]) 
 
 def _graded(folder: Path, lesson: str, student: str) -> tuple[tuple[CellResult, ...], str]:
     """The verdicts in an autograded notebook, and the sandbox that it ran in."""
-    path = folder / "autograded" / student / lesson / f"{lesson}.ipynb"
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    found = [cell["metadata"]["nbproctor"] for cell in notebook["cells"] if _is_graded(cell)]
-    results = [CellResult(**{**data, "verdict": Verdict(data["verdict"])}) for data in found]
-    return tuple(results), notebook["metadata"]["nbproctor"]["sandbox"]
-
-
-def _is_graded(cell: Mapping[str, Mapping[str, Mapping[str, object]]]) -> bool:
-    return "verdict" in cell["metadata"].get("nbproctor", {})
+    found = read_sealed(folder / "autograded" / student / lesson / f"{lesson}.ipynb")
+    return found.results, str(found.about["sandbox"])
 
 
 def _disagreements(

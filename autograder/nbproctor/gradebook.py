@@ -1,12 +1,13 @@
-"""The one module of the grader that talks to nbgrader.
+"""Grading through nbgrader.
 
-`nbgrader_config.py` names two classes of this module, and with them the stock commands
+`nbgrader_config.py` names two classes of this module, and by them the stock commands
 (`nbgrader autograde`, formgrader's buttons) grade through nbproctor:
 
 - RebuildingExporter reads a submission, whatever it is, and writes the rebuilt notebook.
 - JudgedExecute runs it in a student kernel with the tests outside, and leaves verdicts as
   ordinary cell outputs, from which nbgrader's own SaveAutoGrades takes the scores.
 
+What else the configuration names, so that a run may be killed at any moment, is in `staging`.
 `Course` drives nbgrader's own steps for a course folder.
 """
 
@@ -35,6 +36,8 @@ from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
+from nbproctor.sealed import sealed
+from nbproctor.staging import Recorded, in_stages, submission_digest
 
 __all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score"]
 
@@ -106,12 +109,17 @@ class RebuildingExporter(NotebookExporter):
         limits_from(proposal["value"])
         return proposal["value"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        in_stages(self.parent)
+
     def from_filename(
         self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
     ) -> Any:
         converter: Any = self.parent
         if resources is None or not converter._sanitizing:
-            return super().from_filename(filename, resources=resources, **kwargs)
+            text, made = super().from_filename(filename, resources=resources, **kwargs)
+            return sealed(str(text), made["nbproctor"]["submission"]), made
         work = _work(converter.coursedir, resources, limits_from(self.limits))
         rebuilt = nbformat.from_dict(blank_notebook(work.lesson, work.submission))
         return self.from_notebook_node(rebuilt, resources=resources, **kwargs)
@@ -125,13 +133,16 @@ class JudgedExecute(Execute):
     ) -> tuple[nbformat.NotebookNode, dict[str, Any]]:
         exporter = self.parent
         limits = limits_from(exporter.limits)
-        work = _work(exporter.parent.coursedir, resources, limits)
+        coursedir, ids = exporter.parent.coursedir, resources["nbgrader"]
+        digest = submission_digest(coursedir, ids["assignment"], ids["student"], ids["notebook"])
+        work = _work(coursedir, resources, limits)
         level = Level(exporter.sandbox)
         if level is Level.OFF:
             self.log.warning(NO_SANDBOX)
         graded = grade_submission(work.lesson, work.submission, limits, work.files, level)
         for note in graded.report.notes:
-            self.log.info("%s: %s", resources["nbgrader"]["student"], note)
+            self.log.info("%s: %s", ids["student"], note)
+        resources["nbproctor"] = {"submission": digest}
         return nbformat.from_dict(graded.notebook), resources
 
 
@@ -189,8 +200,19 @@ class Course:
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
         self._checked("zip_collect", {"success": done.returncode == 0, "log": done.stderr})
 
-    def autograde(self, assignment: str, student: str) -> None:
-        self._checked("autograde", self.api.autograde(assignment, student, force=True))
+    def autograde(self, assignment: str, student: str = "*", force: bool = True) -> None:
+        """Grade one student or, without `force`, whoever of a class has no whole result."""
+        self._checked("autograde", self.api.autograde(assignment, student, force=force))
+
+    def unfinished(self, assignment: str) -> dict[str, str]:
+        """Students who handed in and have no whole result, each with the reason.
+
+        Grading them again is all that is left to do after a run was killed.
+        """
+        recorded = Recorded.read(self.api.coursedir.db_url, assignment)
+        students = sorted(self.api.get_submitted_students(assignment))
+        reasons = {name: recorded.why_unfinished(self.api.coursedir, name) for name in students}
+        return {name: reason for name, reason in reasons.items() if reason}
 
     def generate_feedback(self, assignment: str) -> None:
         self._checked("generate_feedback", self.api.generate_feedback(assignment, force=True))
