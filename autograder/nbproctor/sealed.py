@@ -39,8 +39,9 @@ def sealed(text: str, submission: str) -> str:
         submission: digest of the files that were graded.
     """
     notebook = json.loads(text)
-    notebook["metadata"]["nbproctor"] = {SUBMISSION: submission}
-    notebook["metadata"]["nbproctor"][SEAL] = _seal(notebook)
+    own = notebook["metadata"].setdefault("nbproctor", {})
+    own[SUBMISSION] = submission
+    own[SEAL] = _seal(notebook)
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
