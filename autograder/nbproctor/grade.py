@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.config import Limits
+from nbproctor.errors import GraderError, SandboxError
 from nbproctor.graded_notebook import rebuilt_notebook
 from nbproctor.judge_process import JudgeProcess
 from nbproctor.kernel import Ended, Execution, StudentKernel
@@ -52,6 +53,17 @@ def grade_submission(
         SandboxError: this machine cannot give the level asked for.
         GraderError: no kernel or no judge could be started: no verdict would be fair.
     """
+    try:
+        return _grade(lesson, submission, limits, files, sandbox)
+    except SandboxError:
+        raise
+    except GraderError:  # something killed a kernel or a judge that was not running anything
+        return _grade(lesson, submission, limits, files, sandbox)
+
+
+def _grade(
+    lesson: Lesson, submission: Submission, limits: Limits, files: Path | None, sandbox: Level
+) -> Graded:
     began = time.monotonic()
     level = strongest_level(sandbox)
     planned = plan(lesson, submission)

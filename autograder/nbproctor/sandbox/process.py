@@ -94,7 +94,8 @@ class Sandboxed:
             )
         self._heard = b""
         try:
-            self.leash.sendall(plan.to_json().encode() + b"\n")
+            with contextlib.suppress(OSError):  # it has ended: then it will not answer either
+                self.leash.sendall(plan.to_json().encode() + b"\n")
             answer = self._hear(limits.start_timeout_s)
             self.missing = _missing(answer, level)
         except BaseException:
@@ -204,7 +205,7 @@ def _reason_against(level: Level) -> str:
         return "namespaces, Landlock and seccomp filters are Linux's"
     try:
         Sandboxed(level, "nbproctor.sandbox.nothing", Limits()).stop()
-    except (SandboxError, GraderError) as error:
+    except SandboxError as error:  # a GraderError proves nothing: it must not weaken the level
         return error.what
     return ""
 
@@ -263,5 +264,7 @@ def _fonts() -> dict[str, str]:
 def _missing(answer: dict[str, Any], level: Level) -> dict[Layer, str]:
     if "missing" in answer:
         return {Layer(layer): reason for layer, reason in answer["missing"].items()}
-    what = f"{answer['failed']}: {answer['reason']}" if answer else "it ended while it was made"
+    if "failed" not in answer:
+        raise GraderError("the sandbox ended while it was made", where=f"sandbox level '{level}'")
+    what = f"{answer['failed']}: {answer['reason']}"
     raise SandboxError(what, where=f"sandbox level '{level}'")
