@@ -4,7 +4,6 @@ import contextlib
 import queue
 import secrets
 import socket
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from nbproctor.outputs import Outputs
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed
 from nbproctor.sandbox.warden import Reason
+from nbproctor.scratch import ScratchFolder
 
 if TYPE_CHECKING:
     import zmq
@@ -82,7 +82,7 @@ class StudentKernel:
         from jupyter_client.blocking.client import BlockingKernelClient
 
         key = secrets.token_hex(32)
-        with tempfile.TemporaryDirectory(prefix="nbp-") as folder, ExitStack() as theirs:
+        with ScratchFolder() as folder, ExitStack() as theirs:
             # The kernel gets sockets that listen already: it shares no folder with the grader.
             listeners = [theirs.enter_context(_listener(f"{folder}/k-{n}")) for n in PORTS]
             self.calls, calls = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -18,7 +18,7 @@ ORDER = {
         "errors expect seeds device diagnose models weights probes plots widgets __init__"
     ).split(),
     "nbproctor": (
-        "errors config text records lesson notebook wire outputs imports source stubs "
+        "errors config text scratch records lesson notebook wire outputs imports source stubs "
         "student proxy gradients judge "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
         "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "

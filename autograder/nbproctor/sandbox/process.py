@@ -3,12 +3,10 @@
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -22,11 +20,11 @@ from nbproctor.sandbox.mounts import SYSTEM
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
 from nbproctor.sandbox.syscalls import IS_LINUX
 from nbproctor.sandbox.warden import Mark, Reason
+from nbproctor.scratch import ScratchFolder
 
 __all__ = ["Sandboxed", "strongest_level"]
 
 END_S = 10.0
-FOLDER_PREFIX = "nbp-"
 # The whole environment of a sandboxed process, but for what depends on its scratch.
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -63,13 +61,13 @@ class Sandboxed:
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
     ) -> None:
-        self.level, self.folder = level, tempfile.mkdtemp(prefix=FOLDER_PREFIX)
+        self.level, self.folder = level, ScratchFolder()
         self.group = _group(level, limits)
         plan = Plan(
             level=level,
             target=target,
             budget=budget_from(limits),
-            folder=self.folder,
+            folder=self.folder.path,
             readable=(*SYSTEM, *environment_paths(), *readable),
             listable=source_roots(),
             copies={**_fonts(), **(copies or {})},
@@ -139,7 +137,7 @@ class Sandboxed:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.remove()
         if self.group is not None:
             self.group.remove()
 
