@@ -143,13 +143,18 @@ def _leftovers(_: None) -> list[str]:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """All processes below one, nearest first."""
-    children = []
-    for task in _listed(f"/proc/{pid}/task"):
-        children += [int(child) for child in _text(f"/proc/{pid}/task/{task}/children").split()]
-    yield from children
-    for child in children:
+    """All processes below one."""
+    for child in children(pid):
+        yield child
         yield from descendants(child)
+
+
+def children(pid: int) -> list[int]:
+    """Processes that one has started."""
+    found = []
+    for task in _listed(f"/proc/{pid}/task"):
+        found += [int(child) for child in _text(f"/proc/{pid}/task/{task}/children").split()]
+    return found
 
 
 def command_of(pid: int) -> str:

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,11 +19,12 @@ from queue import SimpleQueue
 
 import pytest
 from fixtures import RIGHT, TINY, fill, notebook, write
-from killing import Job, Server, command_of, descendants
+from killing import Job, Server, children, descendants
 
 from nbproctor.errors import UnfinishedError
 from nbproctor.gradebook import Course
 from nbproctor.records import CellResult, Verdict
+from nbproctor.scratch import ScratchFolder
 from nbproctor.sealed import read_sealed
 
 pytestmark = [
@@ -273,7 +275,6 @@ def test_control_process_killed_at_any_moment(
         check_rerun(trial)
 
     hit = run_trials(control_at_a_moment, 30, situations, servers)
-    print(hit)
     assert hit["control"] >= 15, hit
 
 
@@ -281,26 +282,27 @@ def test_control_process_killed_between_any_two_file_operations(
     servers: "SimpleQueue[Server]", situations: list[Situation]
 ) -> None:
     def control_at_a_file(trial: Trial) -> None:
-        status = trial.server.wait(trial.server.start(trial.job(die_at=trial.rng.randint(1, 40))))
+        status = trial.server.wait(trial.server.start(trial.job(die_at=trial.rng.randint(1, 36))))
         trial.hit = "control" if status == -signal.SIGKILL else "nothing"
         trial.expect(status in (0, -signal.SIGKILL), "the run failed")
         check_after_kill(trial)
         check_rerun(trial)
 
     hit = run_trials(control_at_a_file, 20, situations, servers)
-    print(hit)
     assert hit["control"] >= 10, hit
 
 
 def test_control_process_killed_while_the_gradebook_changes(
-    servers: "SimpleQueue[Server]", situations: list[Situation], length_s: float
+    servers: "SimpleQueue[Server]", situations: list[Situation]
 ) -> None:
     """SQLite keeps a journal beside the gradebook for as long as a transaction takes."""
+    first, _, changed = situations  # the same marks again change nothing
 
     def control_at_a_commit(trial: Trial) -> None:
-        journal, skipped = str(trial.folder / "gradebook.db-journal"), trial.rng.randint(0, 3)
+        journal, was_there = str(trial.folder / "gradebook.db-journal"), False
+        # Rows are made for a student's first submission only, in transactions of their own.
+        skipped = trial.rng.randint(0, 3 if trial.situation is first else 1)
         pid = trial.server.start(trial.job())
-        was_there = False
         while is_running(pid):
             is_there = os.path.exists(journal)
             skipped -= is_there and not was_there
@@ -312,25 +314,24 @@ def test_control_process_killed_while_the_gradebook_changes(
         check_after_kill(trial)
         check_rerun(trial)
 
-    hit = run_trials(control_at_a_commit, 10, situations, servers)
-    print(hit)
+    hit = run_trials(control_at_a_commit, 10, [first, changed], servers)
     assert hit["control"] >= 5, hit
 
 
-def test_any_process_below_killed_at_any_moment(
-    servers: "SimpleQueue[Server]", situations: list[Situation], length_s: float
+@pytest.mark.parametrize("role", ["kernel", "judge"])
+def test_a_process_below_killed_at_any_moment(
+    role: str, servers: "SimpleQueue[Server]", situations: list[Situation], length_s: float
 ) -> None:
     """The run goes on: at most the cell that was hit loses its points, and the class is graded."""
 
     def one_below(trial: Trial) -> None:
+        depth = trial.rng.randrange(3)
         pid = trial.server.start(trial.job())
         time.sleep(trial.rng.uniform(0, length_s))
         while is_running(pid):
-            victims = list(descendants(pid))
-            victim = trial.rng.choice(victims) if victims else 0
-            command = command_of(victim).partition(" -m ")[2].split(" ")[0]
-            if command and kill(victim):
-                trial.hit = command
+            victims = [chain[depth] for chain in sandboxes(pid, role) if len(chain) > depth]
+            if victims and kill(victims[-1]):
+                trial.hit = ("outside", "warden", role)[depth]
                 break
         trial.expect(trial.server.wait(pid) == 0, "the run did not go on")
         check_leftovers(trial)
@@ -338,9 +339,21 @@ def test_any_process_below_killed_at_any_moment(
         trial.expect(len(losses) <= 1, f"more than one cell was lost: {losses}")
         check_rerun(trial, force=bool(losses))
 
-    hit = run_trials(one_below, 40, situations, servers)
-    print(hit)
-    assert hit.total() - hit["nothing"] >= 20, hit
+    one_below.__name__ += f" {role}"
+    hit = run_trials(one_below, 20, situations, servers)
+    assert hit.total() - hit["nothing"] >= 10, hit
+
+
+def sandboxes(control: int, role: str) -> Iterator[list[int]]:
+    """The processes of each sandbox of a kernel or of a judge, from the outside in.
+
+    They bear no names; only a judge is spoken to through a pipe.
+    """
+    for outside in children(control):
+        with contextlib.suppress(OSError):
+            is_judge = os.readlink(f"/proc/{outside}/fd/0").startswith("pipe:")
+            if is_judge == (role == "judge"):
+                yield [outside, *descendants(outside)]
 
 
 def lost(trial: Trial, student: str) -> list[CellResult]:
@@ -351,3 +364,28 @@ def lost(trial: Trial, student: str) -> list[CellResult]:
         known = result.verdict in (Verdict.KERNEL_DIED, Verdict.GRADER_ERROR)
         trial.expect(known, f"{student}: {result}")
     return found
+
+
+def test_a_scratch_folder_stays_while_its_maker_lives(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from nbproctor.scratch import ScratchFolder\n"
+        "folder = ScratchFolder(); print(folder.path, flush=True); time.sleep(600)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        theirs = Path(other.stdout.readline().strip())
+        assert theirs.parent == tmp_path
+        (theirs / "file").write_text("")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(tmp_path))
+            with ScratchFolder() as ours:
+                assert theirs.is_dir()
+                other.kill()
+                other.wait()
+                with ScratchFolder():
+                    assert not theirs.exists()
+                    assert Path(ours).is_dir()
+    assert not list(tmp_path.iterdir())
