@@ -32,12 +32,17 @@ FILE_EVENTS = (
 
 @dataclass(frozen=True)
 class Job:
-    """One grading run over a course. With `die_at` it kills itself before that file event."""
+    """One grading run over a course.
+
+    It kills itself before its `file_event`th change of a file in the course folder, or after its
+    `statement`th change of the gradebook; 0 is never.
+    """
 
     folder: Path
     scratch: Path
     force: bool = False
-    die_at: int = 0
+    file_event: int = 0
+    statement: int = 0
 
 
 class Server:
@@ -100,6 +105,9 @@ def _fork(job: Job) -> int:
 
 
 def _run(job: Job) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
     from nbproctor.gradebook import Course
 
     with (job.folder / "run.log").open("ab") as log:
@@ -108,25 +116,33 @@ def _run(job: Job) -> None:
     warnings.simplefilter("ignore")
     os.environ["TMPDIR"] = str(job.scratch)
     tempfile.tempdir = None
-    if job.die_at:
-        sys.addaudithook(_Death(job))
+    countdown = _Countdown(job)
+    sys.addaudithook(countdown.see_file)
+    event.listen(Engine, "after_cursor_execute", countdown.see_statement)
     Course(job.folder).autograde("tiny", force=job.force)
 
 
-class _Death:
-    """An audit hook that kills its process before a certain file event in the course folder."""
+class _Countdown:
+    """Kills its process at the moment that a job names."""
 
     def __init__(self, job: Job) -> None:
-        self.left, self.folder = job.die_at, str(job.folder)
+        self.files, self.statements, self.folder = job.file_event, job.statement, str(job.folder)
 
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def see_file(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """An audit hook: called before the event."""
         if event not in FILE_EVENTS or not str(arguments[0]).startswith(self.folder):
             return
         if event == "open" and not (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR):
             return
-        self.left -= 1
-        if self.left == 0:
+        self.files -= 1
+        if self.files == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def see_statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE")):
+            self.statements -= 1
+            if self.statements == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _wait(pid: int) -> int:

@@ -173,7 +173,9 @@ def run_trials(
         if t.problems
     ]
     assert not bad, f"{len(bad)} of {count} trials:\n" + "\n".join(bad)
-    return Counter(trial.hit for trial in done)
+    hit = Counter(trial.hit for trial in done)
+    print(f"{trial.__name__}: {dict(hit)}")
+    return hit
 
 
 def kill(pid: int) -> bool:
@@ -282,11 +284,7 @@ def test_control_process_killed_between_any_two_file_operations(
     servers: "SimpleQueue[Server]", situations: list[Situation]
 ) -> None:
     def control_at_a_file(trial: Trial) -> None:
-        status = trial.server.wait(trial.server.start(trial.job(die_at=trial.rng.randint(1, 36))))
-        trial.hit = "control" if status == -signal.SIGKILL else "nothing"
-        trial.expect(status in (0, -signal.SIGKILL), "the run failed")
-        check_after_kill(trial)
-        check_rerun(trial)
+        die_at(trial, file_event=trial.rng.randint(1, 36))
 
     hit = run_trials(control_at_a_file, 20, situations, servers)
     assert hit["control"] >= 10, hit
@@ -295,27 +293,23 @@ def test_control_process_killed_between_any_two_file_operations(
 def test_control_process_killed_while_the_gradebook_changes(
     servers: "SimpleQueue[Server]", situations: list[Situation]
 ) -> None:
-    """SQLite keeps a journal beside the gradebook for as long as a transaction takes."""
     first, _, changed = situations  # the same marks again change nothing
 
-    def control_at_a_commit(trial: Trial) -> None:
-        journal, was_there = str(trial.folder / "gradebook.db-journal"), False
-        # Rows are made for a student's first submission only, in transactions of their own.
-        skipped = trial.rng.randint(0, 3 if trial.situation is first else 1)
-        pid = trial.server.start(trial.job())
-        while is_running(pid):
-            is_there = os.path.exists(journal)
-            skipped -= is_there and not was_there
-            was_there = is_there
-            if skipped < 0:
-                trial.hit = "control" if kill(pid) else "nothing"
-                break
-        trial.expect(trial.server.wait(pid) in (0, -signal.SIGKILL), "the run failed")
-        check_after_kill(trial)
-        check_rerun(trial)
+    def control_at_a_statement(trial: Trial) -> None:
+        # Only a student's first submission makes rows.
+        die_at(trial, statement=trial.rng.randint(1, 13 if trial.situation is first else 7))
 
-    hit = run_trials(control_at_a_commit, 10, [first, changed], servers)
+    hit = run_trials(control_at_a_statement, 10, [first, changed], servers)
     assert hit["control"] >= 5, hit
+
+
+def die_at(trial: Trial, **moment: int) -> None:
+    """A run that kills itself at a certain moment, and what comes after it."""
+    status = trial.server.wait(trial.server.start(trial.job(**moment)))
+    trial.hit = "control" if status == -signal.SIGKILL else "nothing"
+    trial.expect(status in (0, -signal.SIGKILL), "the run failed")
+    check_after_kill(trial)
+    check_rerun(trial)
 
 
 @pytest.mark.parametrize("role", ["kernel", "judge"])
