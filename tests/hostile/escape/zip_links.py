@@ -1,0 +1,15 @@
+# attack: A zip file holds links to another student's work and to a folder outside.
+# expect: double not answered, half not answered
+# never: secret, marks, file
+
+# %% archive
+import json, zipfile
+def archive(notebook, folder):
+    def link(name, target):
+        info = zipfile.ZipInfo(name)
+        info.create_system, info.external_attr = 3, 0o120777 << 16
+        packed.writestr(info, target)
+    with zipfile.ZipFile(folder / "class.zip", "w") as packed:
+        link("mallory_20261120T100000_tiny.ipynb", known["NEIGHBOUR"])
+        link("out", known["HOME"])
+        packed.writestr("out/" + known["MARK"], "x")
