@@ -20,6 +20,7 @@ c.CourseDirectory.release_directory = "notebooks"
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", ".*"]
 
 # The rebuilt notebook needs none of nbgrader's sanitizing: no byte of it but text is a student's.
+c.Autograde.pre_convert_hook = "nbproctor.gradebook.set_traps_aside"
 c.Autograde.exporter_class = "nbproctor.gradebook.RebuildingExporter"
 c.Autograde.sanitize_preprocessors = []
 c.Autograde.autograde_preprocessors = [

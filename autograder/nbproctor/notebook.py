@@ -5,6 +5,7 @@ its solution cells and of cells that the learner added: no metadata, no outputs.
 """
 
 import json
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +107,10 @@ class _UnreadableError(Exception):
 
 def _raw_cells(path: Path, limits: Limits) -> Iterator[dict[str, Any]]:
     try:
-        size = path.stat().st_size
+        # A link may lead to another's work, and a pipe keeps its reader waiting for ever.
+        if not stat.S_ISREG((status := path.lstat()).st_mode):
+            raise _UnreadableError("it is no ordinary file")
+        size = status.st_size
         if size > limits.max_notebook_bytes:
             raise _UnreadableError(
                 f"it has {size:,} bytes, more than {limits.max_notebook_bytes:,}"

@@ -125,7 +125,7 @@ class Arena:
             self._forget(self.course(name), name)
         self.ears.heard.clear()
         self.signals.clear()
-        self._hand_in(attack, course)
+        refused = self._hand_in(attack, course)
         before = files_below(self.folder, but=self._own(course))
         with self._log() as log:
             run = self._run(course, attack)
@@ -136,7 +136,7 @@ class Arena:
             verdicts={r.grade_id: str(r.verdict) for r in results},
             marks=marks.get(ATTACKER, {}),
             seconds=run.seconds,
-            failure=run.failure,
+            failure=refused or run.failure,
             leaks=tuple(sorted(set().union(*map(self.secrets.found_in, returned.values())))),
             processes=run.survivors,
             files=self._left(before, course),
@@ -209,18 +209,25 @@ class Arena:
         roots = {course.root, self.folder / "tiny"}
         return [*theirs, *(root / name for root in roots for name in kept), self.folder / "out.log"]
 
-    def _hand_in(self, attack: Attack, course: Any) -> None:
+    def _hand_in(self, attack: Attack, course: Any) -> str:
+        """Hand in an attack, by itself or in an archive; why collecting failed, if it did."""
+        from nbproctor.errors import GradebookError
+
         released, known = self.released[attack.lesson], self.known(attack.lesson)
         if not attack.by_archive:
             submitted = course.root / "submitted" / ATTACKER / attack.lesson
             submitted.mkdir(parents=True)
             (submitted / "timestamp.txt").write_text(WHEN)
             attack.hand_in(released, submitted, known)
-            return
+            return ""
         archive = course.root / "downloaded" / attack.lesson / "archive"
         archive.mkdir(parents=True)
         attack.hand_in(released, archive, known)
-        course.zip_collect(attack.lesson)
+        try:
+            course.zip_collect(attack.lesson)
+        except GradebookError as error:
+            return str(error)
+        return ""
 
     @contextmanager
     def _log(self) -> Iterator[Path]:
@@ -247,10 +254,15 @@ class Arena:
         return f"{step} of {student}: {answer.get('log') or answer.get('error')}"
 
     def _results(self, course: Any, lesson: str) -> list[Any]:
-        from nbproctor.demo import _results
+        """The verdicts in the graded notebook."""
+        from nbproctor.records import CellResult, Verdict
 
-        place = course.root / "autograded" / ATTACKER / lesson / f"{lesson}.ipynb"
-        return list(_results(course.root, lesson, ATTACKER)) if place.exists() else []
+        path = course.root / "autograded" / ATTACKER / lesson / f"{lesson}.ipynb"
+        cells = json.loads(path.read_bytes())["cells"] if path.exists() else []
+        told = [cell["metadata"].get("nbproctor", {}) for cell in cells]
+        return [
+            CellResult(**{**t, "verdict": Verdict(t["verdict"])}) for t in told if "verdict" in t
+        ]
 
     def _marks(self, course: Any, lesson: str) -> tuple[dict[str, Mapping[str, float | None]], str]:
         marks = {score.student: score.cells for score in course.scores(lesson)}

@@ -7,6 +7,7 @@ A file begins with comments:
                                                  `none` where nothing is collected)
     # never: marks, secret                      (what it is after: words of NEVER)
     # lesson: torch                             (where it is not the tiny one)
+    # open: nbgrader copies it first            (where the attack still succeeds: what is missing)
 
 Then come parts, each below its title:
 
@@ -54,7 +55,7 @@ NEVER = {
     "hang": "a grading that does not end",
     "page": "active content in a page, or a terminal's control sequence in a log",
 }
-KEYS = ("attack", "expect", "never", "lesson")
+KEYS = ("attack", "expect", "never", "lesson", "open")
 TORCH_RIGHT = {
     "triple": "class Triple(nn.Module):\n    def forward(self, x):\n        return 3 * x",
     "total": "def total(x):\n    return x.sum()",
@@ -77,6 +78,7 @@ class Attack:
     expect: Mapping[str, tuple[str, ...]]
     never: tuple[str, ...]
     lesson: str
+    open: str
     parts: tuple[tuple[str, str], ...]
 
     @property
@@ -150,7 +152,16 @@ def _read(path: Path) -> Attack:
     for title, _ in parts:
         if title.split()[0] not in (*LESSONS[lesson], "own", "file", *TRUSTED):
             raise ValueError(f"{path}: unknown part {title!r}")
-    return Attack(path.parent.name, path.stem, told["attack"], expect, never, lesson, parts)
+    return Attack(
+        path.parent.name,
+        path.stem,
+        told["attack"],
+        expect,
+        never,
+        lesson,
+        told.get("open", ""),
+        parts,
+    )
 
 
 def _expected(item: str) -> tuple[str, tuple[str, ...]]:

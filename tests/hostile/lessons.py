@@ -36,6 +36,10 @@ LIMITS = {
         "notebook_timeout_s": 25,
         "interrupt_grace_s": 1,
         "max_restarts": 2,
+        "cell_cpu_s": 10,
+        "max_memory_bytes": 512 << 20,
+        "max_disk_bytes": 64 << 20,
+        "max_processes": 64,
     },
     "torch": {
         "cell_timeout_s": 40,

@@ -23,18 +23,11 @@ __all__ = [
 ]
 
 PR_SET_CHILD_SUBREAPER = 36
-SHARED_FOLDERS = (
-    "/tmp",
-    "/var/tmp",
-    "/dev/shm",
-    "/dev/mqueue",
-    "/run",
-    sysconfig.get_path("purelib"),
-)
+SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run")
 
 
 def adopt_orphans() -> None:
-    """From now on a process that outlives its parent becomes a child of this one: none gets away."""
+    """From now on a process that outlives its parent becomes a child of this one."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -95,10 +88,10 @@ def files_below(*folders: Path, but: Iterable[Path] = ()) -> dict[str, tuple[int
 
 
 def named_files(mark: str) -> list[str]:
-    """Files in folders that everybody shares whose name says that an attack of this run made them."""
+    """Files that, by their name, an attack of this run made in folders that everybody shares."""
     return [
         os.path.join(folder, name)
-        for folder in SHARED_FOLDERS
+        for folder in (*SHARED_FOLDERS, sysconfig.get_path("purelib"))
         if os.path.isdir(folder)
         for name in os.listdir(folder)
         if mark in name

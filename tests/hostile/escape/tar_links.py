@@ -1,5 +1,6 @@
 # attack: A tar file holds links and pipes, and names that lead out of its folder.
 # expect: none
+# open: nothing gets out, but nbgrader zip_collect stops at the archive: nobody is collected
 # never: secret, marks, file, hang
 
 # %% archive

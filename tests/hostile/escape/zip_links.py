@@ -1,5 +1,6 @@
 # attack: A zip file holds links to another student's work and to a folder outside.
 # expect: double not answered, half not answered
+# open: nothing gets out, but nbgrader zip_collect stops at the archive: nobody is collected
 # never: secret, marks, file
 
 # %% archive

@@ -1,5 +1,6 @@
 # attack: Names in a zip file lead out of its folder.
 # expect: double passed, half passed
+# open: nothing gets out, but nbgrader zip_collect stops at the archive: nobody is collected
 # never: file, neighbour
 
 # %% archive
