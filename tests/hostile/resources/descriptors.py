@@ -1,5 +1,5 @@
 # attack: All file descriptors are used up.
-# expect: double passed|failed|kernel died, half passed|failed|kernel died|timed out
+# expect: double passed|failed|kernel died|timed out, half passed|failed|kernel died|timed out
 # never: neighbour, hang
 
 # %% double
