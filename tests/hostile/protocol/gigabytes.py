@@ -4,6 +4,7 @@
 
 # %% double
 import nbproctor.student as S
+real = S.StudentEnd.do_call
 def do_call(self, header, decode, encode):
     sock = self.channel.sock
     sock.sendall(S.Channel.send.__globals__["PREFIX"].pack(1 << 20, 1 << 40))
@@ -14,7 +15,6 @@ def double(x):
 S.StudentEnd.do_call = do_call
 
 # %% half
-import importlib
-importlib.reload(S)
+S.StudentEnd.do_call = real
 def half(x):
     return x / 2

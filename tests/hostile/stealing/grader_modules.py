@@ -1,5 +1,5 @@
 # attack: The answer imports the grader itself to load the lesson with its tests.
-# expect: half passed
+# expect: half passed|kernel died|timed out
 # never: secret
 
 # %% half
