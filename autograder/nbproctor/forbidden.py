@@ -12,16 +12,24 @@ and an honest answer may mention a name that it does not use.
 
 import ast
 import contextlib
+import json
 import re
+import resource
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from nbproctor.lesson import Cell, Lesson
 from nbproctor.notebook import Planned
+from nbproctor.text import plain_text
 
 __all__ = ["forbidden_notes", "forbidden_of", "uses_of"]
 
 IMPORTERS = ("import_module", "__import__", "find_spec")
 LONGEST_PATH = 30
+PATIENCE_S = 10.0
+MEMORY_BYTES = 1 << 30
 Path = tuple[str, ...]
 
 
@@ -31,17 +39,49 @@ def forbidden_notes(lesson: Lesson, planned: Sequence[Planned]) -> dict[str, tup
     The learner's own cells count for every exercise, since an answer may be prepared in them.
     """
     own = [item.text for item in planned if item.cell is None and item.cell_type == "code"]
-    code = [item.text for item in planned if item.cell_type == "code"]
-    notes = {}
-    for cell in lesson.cells:
-        names = forbidden_of(cell)
-        answers = [item.text for item in planned if item.cell is cell and item.runs]
-        if names and answers and (found := uses_of(names, [*answers, *own], code)):
-            grade_id = cell.grade_id or ""
-            notes[grade_id] = tuple(
-                f"To be looked at: the answer to '{grade_id}' mentions {use}." for use in found
-            )
-    return notes
+    context = [item.text for item in planned if item.cell_type == "code"]
+    asked = {}
+    for item in planned:
+        if item.cell is not None and item.runs and (names := forbidden_of(item.cell)):
+            asked[item.grade_id] = Question(names, [item.text, *own], context)
+    found = _answers_of_a_child(list(asked.values())) if asked else []
+    return {
+        grade_id: tuple(
+            f"To be looked at: the answer to '{grade_id}' mentions {plain_text(use)}."
+            for use in uses
+        )
+        for grade_id, uses in zip(asked, found, strict=True)
+        if uses
+    }
+
+
+class Question(NamedTuple):
+    """Arguments of `uses_of`."""
+
+    names: list[str]
+    texts: list[str]
+    context: list[str]
+
+
+def _answers_of_a_child(questions: list[Question]) -> list[list[str]]:
+    """`uses_of` in a process of its own: Python's parser may crash on what was made for that."""
+    command = [sys.executable, "-I", "-m", "nbproctor.forbidden"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(questions), capture_output=True, text=True, timeout=PATIENCE_S
+        )
+        answers: list[list[str]] = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):
+        words = [_in_words("\n".join(q.texts), q.names) for q in questions]
+        return [[".".join(path) for path in found] for found in words]
+    return answers
+
+
+def main() -> None:
+    """Answer questions on stdin, within limits."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    questions = [Question(*told) for told in json.load(sys.stdin)]
+    print(json.dumps([uses_of(*question) for question in questions]))
 
 
 def forbidden_of(cell: Cell) -> list[str]:
@@ -56,15 +96,14 @@ def uses_of(names: Sequence[str], texts: Sequence[str], context: Sequence[str] =
     Args:
         context: more sources, whose imports hold in `texts` too.
     """
-    trees = {text: _parsed(text) for text in (*context, *texts)}
     aliases: dict[str, Path] = {}
-    for tree in trees.values():
+    for text in (*context, *texts):
         with contextlib.suppress(RecursionError):
-            _learn_aliases(tree, aliases)
+            _learn_aliases(_parsed(text), aliases)
     found: list[str] = []
     for text in texts:
         try:
-            paths = list(_mentioned(trees[text], aliases))
+            paths = list(_mentioned(_parsed(text), aliases))
         except _UnreadableError:
             paths = list(_in_words(text, names))
         found += [".".join(path) for path in paths if any(_is(path, name) for name in names)]
@@ -172,8 +211,11 @@ def _text(node: ast.expr) -> str:
 
 def _in_words(text: str, names: Sequence[str]) -> Iterator[Path]:
     """Where the source is not Python: names of which both parts occur as words."""
-    words = set(re.findall(r"\w+", text))
     for name in names:
         package, _, last = name.rpartition(".")
-        if {package, last} <= words:
+        if all(re.search(rf"\b{word}\b", text) for word in (package, last)):
             yield (package, last)
+
+
+if __name__ == "__main__":
+    main()

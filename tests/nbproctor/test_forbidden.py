@@ -7,10 +7,10 @@ import pytest
 from fixtures import RIGHT, cell_of, fill, lesson, own_cell, write
 
 from nbproctor.config import Limits
-from nbproctor.forbidden import uses_of
+from nbproctor.forbidden import forbidden_notes, uses_of
 from nbproctor.grade import grade_submission
-from nbproctor.lesson import load_lesson
-from nbproctor.notebook import read_submission
+from nbproctor.lesson import Cell, Lesson, Role, load_lesson
+from nbproctor.notebook import Planned, read_submission
 
 NAMES = ["vision.BasicBlock", "plusx.pad"]
 
@@ -73,6 +73,18 @@ def test_an_import_of_another_cell_is_known() -> None:
 )
 def test_a_hostile_source_is_looked_at_too(source: str) -> None:
     assert isinstance(uses_of(NAMES, [source]), list)
+
+
+@pytest.mark.parametrize("text", ["x = 1\n" * 40_000 + "plusx.pad", "(" * 200_000 + "plusx.pad"])
+def test_a_large_submission_is_looked_at_within_limits(text: str) -> None:
+    cell = Cell(
+        *(0, "c", "code", Role.ANSWER, "", "", "double", 0.0, frozenset[str]()),
+        metadata={"nbproctor": {"forbidden": NAMES}},
+    )
+    made = Lesson("tiny", (cell,), {}, Path("tiny.ipynb"))
+    own = [Planned(None, "code", f"{text}\n{n}", True) for n in range(150)]
+    notes = forbidden_notes(made, [Planned(cell, "code", "import plusx", True), *own])
+    assert notes == {"double": ("To be looked at: the answer to 'double' mentions plusx.pad.",)}
 
 
 def test_a_note_changes_no_mark_and_is_seen(tmp_path: Path) -> None:
