@@ -18,6 +18,8 @@ from nbproctor.text import plain_text
 __all__ = ["Planned", "Submission", "answered", "plan", "read_submission"]
 
 MAX_GRADE_ID = 200
+# Each may become a list or dict of some thirty times its size in the file.
+MAX_BRACKETS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,10 @@ def _raw_cells(path: Path, limits: Limits) -> Iterator[dict[str, Any]]:
             raise _UnreadableError(
                 f"it has {size:,} bytes, more than {limits.max_notebook_bytes:,}"
             )
-        notebook = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
+            raise _UnreadableError(f"it has more than {MAX_BRACKETS:,} brackets")
+        notebook = json.loads(data)
     except OSError as error:
         raise _UnreadableError(f"the file cannot be opened ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

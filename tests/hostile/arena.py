@@ -35,7 +35,9 @@ from watch import (
     adopt_orphans,
     files_below,
     named_files,
+    peak_memory,
     processes,
+    reset_peak_memory,
     segments,
     survivors,
 )
@@ -127,6 +129,7 @@ class Arena:
         self.signals.clear()
         refused = self._hand_in(attack, course)
         before = files_below(self.folder, but=self._own(course))
+        memory = reset_peak_memory()
         with self._log() as log:
             run = self._run(course, attack)
         results = self._results(course, lesson)
@@ -141,6 +144,7 @@ class Arena:
             processes=run.survivors,
             files=self._left(before, course),
             reach=self._reached(returned),
+            memory_bytes=peak_memory() - memory,
             page=tuple(self._active(course, returned, results, "page" in attack.never)),
             neighbour=run.neighbours_failure or self._neighbours_loss(lesson),
             others=others,

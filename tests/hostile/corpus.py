@@ -53,6 +53,7 @@ NEVER = {
     "reach": "a connection to, a signal at, or a part taken of anything outside",
     "neighbour": "an honest student of the same class without a mark",
     "hang": "a grading that does not end",
+    "memory": "more than 800 MiB of the grader's own memory taken",
     "page": "active content in a page, or a terminal's control sequence in a log",
 }
 KEYS = ("attack", "expect", "never", "lesson", "open")

@@ -9,6 +9,7 @@ from lessons import POINTS
 __all__ = ["Outcome"]
 
 # The whole of one submission, start and end of its processes included.
+MOST_MEMORY_BYTES = 800 << 20
 MOST_SECONDS = {"tiny": 60.0, "torch": 180.0}
 
 
@@ -25,6 +26,7 @@ class Outcome:
     files: tuple[str, ...] = ()
     reach: tuple[str, ...] = ()
     page: tuple[str, ...] = ()
+    memory_bytes: int = 0
     neighbour: str = ""
     others: str = ""
 
@@ -43,6 +45,8 @@ class Outcome:
         found += [f"marks: {problem}" for problem in self._wrong_marks(attack)]
         if self.failure:
             found.append(f"the grading failed: {self.failure[-2000:]}")
+        if self.memory_bytes > MOST_MEMORY_BYTES:
+            found.append(f"memory: the grader took {self.memory_bytes >> 20} MiB")
         if self.seconds > MOST_SECONDS[attack.lesson]:
             found.append(f"hang: it took {self.seconds:.0f} s")
         return found

@@ -17,7 +17,9 @@ __all__ = [
     "adopt_orphans",
     "files_below",
     "named_files",
+    "peak_memory",
     "processes",
+    "reset_peak_memory",
     "segments",
     "survivors",
 ]
@@ -155,6 +157,18 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.cdata_elem:  # inside <script> or <style>
             self.obeyed.append(data)
+
+
+def reset_peak_memory() -> int:
+    """Forget how much memory this process has used at most; how much it uses now, in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_memory()
+
+
+def peak_memory() -> int:
+    """The most memory that this process has used since then, in bytes."""
+    line = next(t for t in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in t)
+    return int(line.split()[1]) << 10
 
 
 def active_content(page: str, mark: str) -> list[str]:
