@@ -50,7 +50,7 @@ bench: $(STAMP) ## measure how fast the grader is
 	@$(BIN)/nbproctor bench $(ARGS)
 
 hostile: $(STAMP) ## grade every attack, here and with stock nbgrader, and write docs/security.md
-	@echo "plusx: grading attacks (twenty minutes or more on two cores; bubblewrap contains stock nbgrader)"
+	@echo "plusx: grading attacks (half an hour on two cores; bubblewrap contains stock nbgrader)"
 	@$(BIN)/python tests/hostile/table.py $(ARGS)
 
 build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 makes one
