@@ -30,6 +30,8 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+# One student's broken archive does not keep the others' work from being collected.
+c.ZipCollectApp.extractor_plugin = "nbproctor.collect.CarefulExtractor"
 # Times and sizes that one submission may use: see nbproctor.config.Limits.
 c.RebuildingExporter.limits = {"cell_timeout_s": 60, "notebook_timeout_s": 600}
 

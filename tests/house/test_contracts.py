@@ -23,13 +23,13 @@ ORDER = {
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
         "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
         "sandbox.launch sandbox.probe sandbox.process doctor "
-        "kernel_app kernel judge_process graded_notebook forbidden grade "
+        "kernel_app kernel judge_process graded_notebook forbidden grade collect "
         "gradebook release executed build check bench charts feedback report classroom demo cli "
         "__init__ __main__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
-NBGRADER = {"gradebook", "release", "bench"}
+NBGRADER = {"collect", "gradebook", "release", "bench"}
 
 MODULES = [
     pytest.param(package, path, id=f"{package}.{path.stem}")

@@ -1,12 +1,11 @@
-# attack: A tar file holds links and pipes, and names that lead out of its folder.
+# attack: A student's tar file holds links and pipes, and names that lead out of its folder.
 # expect: none
-# open: nothing gets out, but nbgrader zip_collect stops at the archive: nobody is collected
-# never: secret, marks, file, hang
+# never: secret, marks, file, hang, neighbour
 
 # %% archive
 import io, tarfile
 def archive(notebook, folder):
-    with tarfile.open(folder / "class.tar.gz", "w:gz") as packed:
+    with tarfile.open(folder / "mallory.tar.gz", "w:gz") as packed:
         for kind, name, target in (
             (tarfile.SYMTYPE, "mallory_20261120T100000_tiny.ipynb", known["NEIGHBOUR"]),
             (tarfile.SYMTYPE, "out", known["HOME"]),

@@ -1,14 +1,12 @@
-# attack: Names in a zip file lead out of its folder.
+# attack: Names in a student's zip file lead out of its folder, and stop nbgrader's collecting.
 # expect: double passed, half passed
-# open: nothing gets out, but nbgrader zip_collect stops at the archive: nobody is collected
 # never: file, neighbour
 
 # %% archive
-import json, zipfile
+import io, json, zipfile
 def archive(notebook, folder):
-    good = json.dumps(notebook)
-    with zipfile.ZipFile(folder / "class.zip", "w") as packed:
-        packed.writestr("mallory_20261120T100000_tiny.ipynb", good)
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as packed:
         for name in (
             "../../../../submitted/zoe/tiny/tiny.ipynb",
             "../../../../@MARK@",
@@ -18,3 +16,7 @@ def archive(notebook, folder):
             "../" * 12 + known["HOME"].lstrip("/") + "/" + known["MARK"],
         ):
             packed.writestr(name, "x")
+    with zipfile.ZipFile(folder / "class.zip", "w") as packed:
+        packed.writestr("mallory_more.zip", inner.getvalue())
+        packed.writestr("mallory_20261120T100000_tiny.ipynb", json.dumps(notebook))
+        packed.writestr("broken.zip", b"PK not really")

@@ -1,5 +1,5 @@
 # attack: A solution cell of thirty megabytes.
-# expect: double failed|not answered, half passed
+# expect: double passed|failed|not answered, half passed
 # never: hang, neighbour
 
 # %% edit

@@ -12,7 +12,7 @@ def do_call(self, header, decode, encode):
     return {"value": [part] * 100, "changed": False}
 class Triple(nn.Module):
     def forward(self, x):
-        return 3 * x
+        return x
 S.StudentEnd.do_call = do_call
 
 # %% total

@@ -14,7 +14,7 @@ def do_call(self, header, decode, encode):
 class Triple(nn.Module):
     def forward(self, x):
         S.StudentEnd.do_call = do_call
-        return 3 * x
+        return x
 
 # %% total
 S.StudentEnd.do_call = real
