@@ -188,7 +188,7 @@ class _Sorter:
         if isinstance(grade_id, str) and len(grade_id) <= MAX_GRADE_ID:
             if grade_id in self.lesson.by_grade_id:
                 return self.lesson.by_grade_id[grade_id]
-            named = plain_text(grade_id)
+            named = " ".join(plain_text(grade_id).split())
             self.notes.append(f"The lesson has no cell '{named}': taken as the learner's own.")
         cell = self.by_id.get(raw["id"]) if isinstance(raw.get("id"), str) else None
         cell = cell or self.given_texts.get(text.strip())

@@ -45,6 +45,7 @@ from watch import (
 __all__ = ["Arena", "Run"]
 
 VARIABLE = "GRADER_TOKEN"
+TERMINAL_SIGNS = (b"\x1b", "\x9b".encode())
 
 
 @dataclass(frozen=True)
@@ -343,8 +344,11 @@ class Arena:
             yield f"formulas in nbgrader's export: {formulas}"
         if b"\x1b" in check_lines(report).encode():
             yield "terminal sequences in the lines of `nbproctor check`"
-        if any(b"\x1b" in line for line in log.splitlines() if self.mark.encode() in line):
+        lines = [line for line in log.splitlines() if self.mark.encode() in line]
+        if any(sign in line for line in lines for sign in TERMINAL_SIGNS):
             yield "terminal sequences in the log"
+        if any(line.startswith(b"[ERROR]") for line in lines):
+            yield "a line in the log that only the attack has written"
 
     def _formulas(self, course: Any) -> list[str]:
         """Cells of nbgrader's export that a spreadsheet would compute."""
