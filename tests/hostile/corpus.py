@@ -22,6 +22,7 @@ Then come parts, each below its title:
 Words like @COURSE@ are replaced by what an attacker could at best know: see `Arena.known`.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -85,6 +86,11 @@ class Attack:
     @property
     def id(self) -> str:
         return f"{self.family}/{self.name}"
+
+    @property
+    def digest(self) -> str:
+        """What the file says, in short."""
+        return hashlib.sha256((HERE / f"{self.id}.py").read_bytes()).hexdigest()[:16]
 
     @property
     def by_archive(self) -> bool:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib.metadata import version
@@ -29,7 +29,6 @@ from nbproctor.sandbox.process import strongest_level  # noqa: E402
 PAGE, TEMPLATE = ROOT / "docs" / "security.md", HERE / "security_template.md"
 MEASURED = ROOT / "reports" / "hostile"
 BATCH, AT_A_TIME = 8, 2
-Say = Callable[[str], None]
 
 
 def main() -> int:
@@ -39,15 +38,15 @@ def main() -> int:
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # nbgrader's, of which this table is not about
     attacks = read_corpus()
-    ours = _kept("ours", options.keep)
-    stock = _kept("stock", options.keep)
+    known = attacks if options.keep else []
+    ours, stock = _kept("ours", known), _kept("stock", known)
     for attack, outcome in _grade_here([a for a in attacks if a.id not in ours]):
         ours[attack.id] = outcome
-        _keep("ours", ours)
+        _keep("ours", attacks, ours)
         print(f"{attack.id}: {here(attack, outcome)}", flush=True)
     for found in _grade_with_stock([a for a in attacks if a.id not in stock]):
         stock |= found
-        _keep("stock", stock)
+        _keep("stock", attacks, stock)
         print(", ".join(found), flush=True)
     PAGE.write_text(page(attacks, ours, stock), encoding="utf-8")
     wrong = [a.id for a in attacks if bool(_problems(a, ours[a.id])) != bool(a.open)]
@@ -82,15 +81,21 @@ def _measured(batch: list[Attack]) -> dict[str, Outcome | None]:
         return measure(batch, Path(folder))
 
 
-def _kept(arm: str, keep: bool) -> dict[str, Outcome | None]:
+def _kept(arm: str, attacks: list[Attack]) -> dict[str, Outcome | None]:
+    """What an earlier run has measured of attacks that still say the same."""
     path = MEASURED / f"{arm}.json"
-    data = json.loads(path.read_text()) if keep and path.is_file() else {}
-    return {name: Outcome(**told) if told else None for name, told in data.items()}
+    data = json.loads(path.read_text()) if path.is_file() else {}
+    same = [a.id for a in attacks if data.get(a.id, {}).get("digest") == a.digest]
+    return {name: Outcome(**told) if (told := data[name]["outcome"]) else None for name in same}
 
 
-def _keep(arm: str, found: dict[str, Outcome | None]) -> None:
+def _keep(arm: str, attacks: list[Attack], found: dict[str, Outcome | None]) -> None:
     MEASURED.mkdir(parents=True, exist_ok=True)
-    data = {name: asdict(outcome) if outcome else None for name, outcome in found.items()}
+    digests = {attack.id: attack.digest for attack in attacks}
+    data = {
+        name: {"digest": digests[name], "outcome": asdict(outcome) if outcome else None}
+        for name, outcome in found.items()
+    }
     (MEASURED / f"{arm}.json").write_text(json.dumps(data, indent=1))
 
 
