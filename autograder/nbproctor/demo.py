@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbproctor.classroom import Classroom, hand_in, read_class
 from nbproctor.errors import ConfigError
@@ -150,14 +150,15 @@ def _rows(course: "Course", classroom: Classroom, seconds: Mapping[str, float]) 
     scores = {score.student: score for score in course.scores(classroom.lesson)}
     rows = []
     for student in classroom.students:
-        results, sandbox = _graded(course.root, classroom.lesson, student.name)
+        results, told = _graded(course.root, classroom.lesson, student.name)
         given, expected = scores[student.name], classroom.expected[student.name]
         row = StudentRow(
             student=student.name,
             results=results,
             score=given.score,
             seconds=seconds[student.name],
-            sandbox=sandbox,
+            sandbox=told["sandbox"],
+            notes=tuple(told["notes"]),
             about=student.about,
             late_penalty=given.late_penalty,
             expected_score=expected.score,
@@ -170,10 +171,12 @@ def _rows(course: "Course", classroom: Classroom, seconds: Mapping[str, float]) 
     return rows
 
 
-def _graded(folder: Path, lesson: str, student: str) -> tuple[tuple[CellResult, ...], str]:
-    """The verdicts in an autograded notebook, and the sandbox that it ran in."""
+def _graded(
+    folder: Path, lesson: str, student: str
+) -> tuple[tuple[CellResult, ...], dict[str, Any]]:
+    """The verdicts in an autograded notebook, and what it says about itself: sandbox, notes."""
     found = read_sealed(folder / "autograded" / student / lesson / f"{lesson}.ipynb")
-    return found.results, str(found.about["sandbox"])
+    return found.results, found.about
 
 
 def _disagreements(

@@ -7,6 +7,7 @@ from typing import Any
 
 from nbproctor.config import Limits
 from nbproctor.errors import GraderError, SandboxError
+from nbproctor.forbidden import forbidden_notes
 from nbproctor.graded_notebook import rebuilt_notebook
 from nbproctor.judge_process import JudgeProcess
 from nbproctor.kernel import Ended, Execution, StudentKernel
@@ -78,11 +79,13 @@ def _grade(
             run.run()
     results = tuple(run.result(cell) for cell in lesson.graded)
     seconds = time.monotonic() - began
-    report = Report(lesson.name, results, submission.notes, seconds, str(level))
+    review = forbidden_notes(lesson, planned)
+    notes = (*submission.notes, *(note for found in review.values() for note in found))
+    report = Report(lesson.name, results, notes, seconds, str(level))
     by_id = {result.grade_id: result for result in results}
     outputs = {n: execution.outputs.cells for n, execution in run.executions.items()}
-    notebook = rebuilt_notebook(lesson, planned, by_id, outputs)
-    notebook["metadata"]["nbproctor"] = {"sandbox": str(level)}
+    notebook = rebuilt_notebook(lesson, planned, by_id, outputs, review)
+    notebook["metadata"]["nbproctor"] = {"sandbox": str(level), "notes": list(notes)}
     return Graded(notebook, report)
 
 

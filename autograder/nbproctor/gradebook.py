@@ -12,6 +12,7 @@ What else the configuration names, so that a run may be killed at any moment, is
 """
 
 import logging
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
+from nbgrader.utils import parse_utc
 from traitlets import Dict, Enum, validate
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
@@ -39,7 +41,7 @@ from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
 from nbproctor.staging import Recorded, in_stages, submission_digest
 
-__all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score"]
+__all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score", "set_traps_aside"]
 
 CONFIG_FILE = "nbgrader_config.py"
 
@@ -121,8 +123,48 @@ class RebuildingExporter(NotebookExporter):
             text, made = super().from_filename(filename, resources=resources, **kwargs)
             return sealed(str(text), made["nbproctor"]["submission"]), made
         work = _work(converter.coursedir, resources, limits_from(self.limits))
+        _leave_out_files(converter, resources)
         rebuilt = nbformat.from_dict(blank_notebook(work.lesson, work.submission))
         return self.from_notebook_node(rebuilt, resources=resources, **kwargs)
+
+
+def set_traps_aside(assignment: str, student: str, notebooks: list[str]) -> None:
+    """Remove from one student's submission what is no file, and a time stamp that is none.
+
+    nbgrader would follow links, and fail at a pipe or at such a time stamp. Set as
+    `c.Autograde.pre_convert_hook`; nbgrader calls it for each student, with paths of `notebooks`.
+    """
+    for path in {p for name in notebooks for p in Path(name).parent.rglob("*")}:
+        is_trap = path.is_symlink() or not (path.is_file() or path.is_dir())
+        if path.name == "timestamp.txt" and not is_trap:
+            is_trap = not _is_time(path)
+        if is_trap and str(path) not in notebooks:  # of these read_submission says what is wrong
+            path.unlink()
+
+
+def _is_time(path: Path) -> bool:
+    """Whether a file holds a time stamp that nbgrader can read."""
+    try:
+        parse_utc(path.read_text(encoding="utf-8").strip())
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _leave_out_files(converter: Any, resources: dict[str, Any]) -> None:
+    """Take away what nbgrader has copied of a submission beside its notebook.
+
+    It follows links, and what stands here is handed back with the feedback.
+    """
+    ids = resources["nbgrader"]
+    graded = Path(converter._format_dest(ids["assignment"], ids["student"]))
+    coursedir = converter.coursedir
+    source = Path(coursedir.format_path(coursedir.source_directory, ".", ids["assignment"]))
+    for place, _, names in os.walk(graded):
+        for path in (Path(place, name) for name in names):
+            theirs = not (source / path.relative_to(graded)).is_file()
+            if theirs and path.name != "timestamp.txt" and path.suffix != ".ipynb":
+                path.unlink()
 
 
 class JudgedExecute(Execute):

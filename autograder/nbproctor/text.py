@@ -4,6 +4,7 @@ import re
 
 __all__ = ["plain_text", "well_formed"]
 
+# \x80 to \x9f: a terminal takes \x9b for the beginning of a sequence.
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 
 

@@ -23,13 +23,13 @@ ORDER = {
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
         "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
         "sandbox.launch sandbox.probe sandbox.process doctor "
-        "kernel_app kernel judge_process graded_notebook sealed grade staging "
+        "kernel_app kernel judge_process graded_notebook sealed forbidden grade collect staging "
         "gradebook release executed build check bench charts feedback report classroom demo cli "
         "__init__ __main__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
-NBGRADER = {"staging", "gradebook", "release", "bench"}
+NBGRADER = {"collect", "staging", "gradebook", "release", "bench"}
 
 MODULES = [
     pytest.param(package, path, id=f"{package}.{path.stem}")

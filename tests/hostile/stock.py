@@ -1,0 +1,117 @@
+"""The same submissions through nbgrader as it comes, each in a container of its own.
+
+Run by table.py. The container is bubblewrap's: own namespaces, no network but its own loopback, a
+read-only view of Python and of this project, small file systems in memory, limits on processes and
+memory, an unprivileged user. stock_class.py is the program inside.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from corpus import Attack
+from outcome import Outcome
+
+__all__ = ["measure"]
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(__file__).parent / "stock_class.py"
+NOBODY = 65534
+# nbgrader gives a cell 30 s; a class of three that has not ended after this never will.
+CLASS_SECONDS = 150
+START_SECONDS = 120
+LIMITS = {"nproc": 256, "as": 6 << 30, "core": 0}
+DISK_BYTES = 256 << 20
+
+
+def measure(attacks: Sequence[Attack], folder: Path) -> dict[str, Outcome | None]:
+    """Grade attacks with stock nbgrader, one after another, contained.
+
+    Args:
+        folder: an empty folder, where the results come back.
+
+    Returns:
+        What came of each attack, by its id; None where the container did not survive it.
+
+    Raises:
+        RuntimeError: a container ended without a single result.
+    """
+    folder.chmod(0o777)
+    left = [attack.id for attack in attacks]
+    found: dict[str, Outcome | None] = {}
+    while left:
+        told = _run(left, folder)
+        for name in list(left):
+            result = folder / f"{name.replace('/', '.')}.json"
+            if not result.is_file():
+                break
+            found[name] = Outcome(**json.loads(result.read_text()))
+            left.remove(name)
+        else:
+            return found
+        if told is not None and not told.startswith(f"at {left[0]}"):
+            raise RuntimeError(f"{left[0]}: {told[-2000:]}")
+        found[left.pop(0)] = None
+    return found
+
+
+def _run(names: list[str], folder: Path) -> str | None:
+    """Run the program inside; what it said, or None if it had to be ended."""
+    limits = [f"--{name}={value}" for name, value in LIMITS.items()]
+    inside = ["prlimit", *limits, sys.executable, str(PROGRAM), str(CLASS_SECONDS), *names]
+    try:
+        done = subprocess.run(
+            [*_container(folder), *inside],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=START_SECONDS + len(names) * CLASS_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    last = [line for line in done.stdout.splitlines() if line.startswith("at ")]
+    return (last[-1] if last else "") + done.stderr
+
+
+def _container(folder: Path) -> list[str]:
+    """bubblewrap's command line, up to the program that is to run inside."""
+    if (found := shutil.which("bwrap")) is None:
+        raise RuntimeError("`make hostile` needs bubblewrap to contain stock nbgrader")
+    spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    command = [found, *spaces, "--die-with-parent", "--new-session", "--clearenv"]
+    command += [*_python(), "--proc", "/proc", "--dev", "/dev", "--chdir", "/tmp"]
+    for path in ("/tmp", "/var/tmp", "/dev/shm"):
+        command += ["--perms", "1777", "--size", str(DISK_BYTES), "--tmpfs", path]
+    command += ["--bind", str(folder), "/result"]
+    for name, value in _environment().items():
+        command += ["--setenv", name, value]
+    if os.geteuid() != 0:
+        return [*command, "--unshare-user", "--"]
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return [*command, "--", *drop, "--bounding-set=-all", "--no-new-privs"]
+
+
+def _python() -> list[str]:
+    """The system, this Python and this project, read-only; whoever is inside can get there."""
+    seen = sorted({"/usr", "/etc", sys.base_prefix, sys.prefix, str(ROOT)})
+    above = {str(parent) for path in seen for parent in Path(path).parents} - {"/", "/usr"}
+    parts = [part for path in sorted(above) for part in ("--perms", "0755", "--dir", path)]
+    parts += [part for path in seen for part in ("--ro-bind", path, path)]
+    return parts + [part for name in ("bin", "sbin", "lib", "lib64") for part in _linked(name)]
+
+
+def _linked(name: str) -> list[str]:
+    path = Path("/", name)
+    if path.is_symlink():
+        return ["--symlink", str(path.readlink()), str(path)]
+    return ["--ro-bind", str(path), str(path)] if path.exists() else []
+
+
+def _environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {"PATH": path, "HOME": "/tmp", "LANG": "C.UTF-8", **one_thread}
