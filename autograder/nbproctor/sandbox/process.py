@@ -61,6 +61,7 @@ class Sandboxed:
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
     ) -> None:
+        seen = (*SYSTEM, *environment_paths(), *readable)  # may fail, with nothing to remove yet
         self.level, self.folder = level, ScratchFolder()
         self.group = _group(level, limits)
         plan = Plan(
@@ -68,7 +69,7 @@ class Sandboxed:
             target=target,
             budget=budget_from(limits),
             folder=self.folder.path,
-            readable=(*SYSTEM, *environment_paths(), *readable),
+            readable=seen,
             listable=source_roots(),
             copies={**_fonts(), **(copies or {})},
             groups=tuple(self.group.paths) if self.group else (),
