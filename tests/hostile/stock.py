@@ -38,7 +38,7 @@ def measure(attacks: Sequence[Attack], folder: Path) -> dict[str, Outcome | None
         folder: an empty folder, where the results come back.
 
     Returns:
-        What came of each attack, by its id; None where the container did not survive it.
+        What came of each attack, by its id; None where the container had to be ended.
 
     Raises:
         RuntimeError: a container ended without a single result.
@@ -47,18 +47,18 @@ def measure(attacks: Sequence[Attack], folder: Path) -> dict[str, Outcome | None
     left = [attack.id for attack in attacks]
     found: dict[str, Outcome | None] = {}
     while left:
-        told = _run(left, folder)
+        told, before = _run(left, folder), len(left)
         for name in list(left):
             result = folder / f"{name.replace('/', '.')}.json"
             if not result.is_file():
                 break
             found[name] = Outcome(**json.loads(result.read_text()))
             left.remove(name)
-        else:
-            return found
-        if told is not None and not told.startswith(f"at {left[0]}"):
-            raise RuntimeError(f"{left[0]}: {told[-2000:]}")
-        found[left.pop(0)] = None
+        if told is None and left:
+            found[left.pop(0)] = None
+        elif left and len(left) == before:
+            raise RuntimeError(f"{left[0]}: {told}")
+        # Otherwise an attack has left its container unfit for the next one, which gets a new one.
     return found
 
 
@@ -86,8 +86,7 @@ def _run(names: list[str], folder: Path) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return None
-    last = [line for line in done.stdout.splitlines() if line.startswith("at ")]
-    return (last[-1] if last else "") + done.stderr
+    return (done.stdout + done.stderr)[-2000:]
 
 
 def _container(folder: Path) -> list[str]:

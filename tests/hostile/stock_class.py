@@ -108,7 +108,6 @@ def _command(root: Path, lesson: str, patience_s: float) -> bool:
 if __name__ == "__main__":
     arena, corpus = StockArena(stock_config), {attack.id: attack for attack in read_corpus()}
     for name in sys.argv[2:]:
-        print("at", name, flush=True)
         outcome = arena.grade(corpus[name])
         text = json.dumps(asdict(outcome))
         Path("/result", f"{name.replace('/', '.')}.json").write_text(text)
