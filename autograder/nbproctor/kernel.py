@@ -19,6 +19,7 @@ from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed
 from nbproctor.sandbox.warden import Reason
 from nbproctor.scratch import ScratchFolder
+from nbproctor.text import has_many_brackets
 
 if TYPE_CHECKING:
     import zmq
@@ -102,6 +103,7 @@ class StudentKernel:
                 inherited=[calls.fileno(), *descriptors],
             )
             self.client = BlockingKernelClient(context=_bounded_context())
+            self.client.session.unpack = _unpack
             info: Any = {**connection(f"{folder}/k"), "key": key.encode()}
             self.client.load_connection_info(info)
             self._connect()
@@ -226,6 +228,15 @@ def _bounded_context() -> "zmq.Context[zmq.Socket[bytes]]":
     context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
     context.setsockopt(zmq.RCVHWM, MAX_MESSAGES)
     return context
+
+
+def _unpack(data: bytes) -> Any:
+    """The JSON of one part of a message; an error for a small one that would become large."""
+    from jupyter_client.session import json_unpacker
+
+    if has_many_brackets(data):
+        raise ValueError("a message of brackets")
+    return json_unpacker(data)
 
 
 def _listener(path: str) -> socket.socket:

@@ -13,13 +13,11 @@ from typing import Any
 
 from nbproctor.config import Limits
 from nbproctor.lesson import Cell, Lesson
-from nbproctor.text import plain_text
+from nbproctor.text import MAX_BRACKETS, has_many_brackets, plain_text
 
 __all__ = ["Planned", "Submission", "answered", "plan", "read_submission"]
 
 MAX_GRADE_ID = 200
-# Each may become a list or dict of some thirty times its size in the file.
-MAX_BRACKETS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def _raw_cells(path: Path, limits: Limits) -> Iterator[dict[str, Any]]:
                 f"it has {size:,} bytes, more than {limits.max_notebook_bytes:,}"
             )
         data = path.read_bytes()
-        if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
+        if has_many_brackets(data):
             raise _UnreadableError(f"it has more than {MAX_BRACKETS:,} brackets")
         notebook = json.loads(data)
     except OSError as error:

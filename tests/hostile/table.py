@@ -188,7 +188,8 @@ def _summary(attacks: list[Attack], stock: dict[str, Outcome | None]) -> str:
         *("no mark", "outside reached", "files left", "process left", "active page"),
     )
     counts = {"right": told.count("right")}
-    counts |= {kind: sum(kind in text for text in told) for kind in kinds}
+    words = [[word.partition(":")[0] for word in text.split("; ")] for text in told]
+    counts |= {kind: sum(kind in found for found in words) for kind in kinds}
     return ", ".join(f"{kind} {count}" for kind, count in counts.items() if count)
 
 
