@@ -8,7 +8,7 @@ import pytest
 import plusx
 
 PUBLIC = """
-    ArgumentError BasicBlock CifarResNet Data ExpectationError MLP PadShortcut PlusxError
+    ArgumentError BasicBlock CifarResNet Data ExpectationError Mlp PadShortcut PlusxError
     Recipe Record Training WeightsError choose_device count_parameters expect_close
     expect_equal expect_raises expect_shape expect_true expect_type expect_works
     fill_by_shape gradient_norms gradient_profile hidden_states load_by_order load_data

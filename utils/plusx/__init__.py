@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         expect_type,
         expect_works,
     )
-    from plusx.models import MLP, BasicBlock, CifarResNet, PadShortcut, pad_shortcut
+    from plusx.models import BasicBlock, CifarResNet, Mlp, PadShortcut, pad_shortcut
     from plusx.probes import (
         count_parameters,
         gradient_norms,
@@ -42,7 +42,7 @@ __all__ = [
     "CifarResNet",
     "Data",
     "ExpectationError",
-    "MLP",
+    "Mlp",
     "PadShortcut",
     "PlusxError",
     "Recipe",
@@ -87,7 +87,7 @@ _HOMES = {
         "expect_type",
         "expect_works",
     ),
-    "models": ("MLP", "BasicBlock", "CifarResNet", "PadShortcut", "pad_shortcut"),
+    "models": ("Mlp", "BasicBlock", "CifarResNet", "PadShortcut", "pad_shortcut"),
     "probes": (
         "count_parameters",
         "gradient_norms",

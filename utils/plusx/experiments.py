@@ -23,7 +23,7 @@ from plusx.data import Data
 from plusx.device import choose_device
 from plusx.errors import ArgumentError
 from plusx.fingerprint import fingerprint
-from plusx.models import MLP, CifarResNet
+from plusx.models import CifarResNet, Mlp
 from plusx.training import Recipe, Record, Training
 
 
@@ -99,7 +99,7 @@ class Scale:
 
 
 SCALES = {
-    "small": Scale("digits", MLP, (8, 20, 56), Recipe(), seeds=10),
+    "small": Scale("digits", Mlp, (8, 20, 56), Recipe(), seeds=10),
     # He et al. 2015, section 4.2: 64,000 steps of 128 images.
     "full": Scale(
         "cifar10",

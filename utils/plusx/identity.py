@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plusx.errors import ArgumentError
-from plusx.models import MLP
+from plusx.models import Mlp
 
 
 def deepen(net: nn.Sequential, extra: int) -> nn.Sequential:
@@ -49,12 +49,12 @@ def plain_stack(depth: int, width: int = 32, inputs: int = 64, classes: int = 10
     return nn.Sequential(nn.Flatten(), *layers[:-1])
 
 
-def near_identity(depth: int, noise: float, width: int = 32) -> MLP:
+def near_identity(depth: int, noise: float, width: int = 32) -> Mlp:
     """A plain network without norm whose hidden layers start at I + noise * W.
 
-    W is the usual random start (He). Only the start differs from `MLP(depth, norm=False)`.
+    W is the usual random start (He). Only the start differs from `Mlp(depth, norm=False)`.
     """
-    net = MLP(depth, norm=False, width=width)
+    net = Mlp(depth, norm=False, width=width)
     for layer in (m for m in net.blocks.modules() if isinstance(m, nn.Linear)):
         with torch.no_grad():
             layer.weight.mul_(noise).add_(torch.eye(width))

@@ -2,7 +2,7 @@
 
 He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385):
 the block is section 3.2, the shortcut options A and B are section 4.1, the networks
-for CIFAR-10 are section 4.2. `MLP` is the same idea with dense layers, small enough
+for CIFAR-10 are section 4.2. `Mlp` is the same idea with dense layers, small enough
 to be trained dozens of times on a laptop.
 """
 
@@ -129,7 +129,7 @@ class CifarResNet(nn.Module):
         return self.head(x)  # (B, classes)
 
 
-class MLP(nn.Module):
+class Mlp(nn.Module):
     """A dense network of `depth` layers with weights, plain or with a skip over every two.
 
     One layer from the inputs to `width`, blocks of two layers (with `skip`: relu(F(x) + x)), and
@@ -152,7 +152,7 @@ class MLP(nn.Module):
         super().__init__()
         blocks, remainder = divmod(depth - 2, 2)
         if remainder or blocks < 0:
-            raise ArgumentError("no such depth", expected="2, 4, 6, ...", got=depth, where="MLP")
+            raise ArgumentError("no such depth", expected="2, 4, 6, ...", got=depth, where="Mlp")
         self.stem = nn.Sequential(*_dense(inputs, width, norm), nn.ReLU())
         self.blocks = nn.Sequential(*(DenseBlock(width, skip, norm) for _ in range(blocks)))
         self.head = nn.Linear(width, classes)

@@ -116,7 +116,7 @@ def weight_gradients(net: nn.Module, images: Tensor, labels: Tensor) -> list[flo
 def hidden_states(net: nn.Module, x: Tensor) -> list[Tensor]:
     """What a network made of a `stem` and `blocks` holds after the stem and after every block.
 
-    x (B, C, H, W) -> (B, ...) each. `MLP` and `CifarResNet` are such networks.
+    x (B, C, H, W) -> (B, ...) each. `Mlp` and `CifarResNet` are such networks.
     """
     stem, blocks = net.get_submodule("stem"), net.get_submodule("blocks")
     dense = any(isinstance(m, nn.Linear) for m in stem.modules())

@@ -22,7 +22,7 @@ from torch import nn
 from plusx.data import load_data
 from plusx.errors import ArgumentError
 from plusx.experiments import from_lists, to_lists
-from plusx.models import MLP, CifarResNet
+from plusx.models import CifarResNet, Mlp
 from plusx.training import Recipe, Record, Training
 
 DIGITS = 4  # significant digits that are kept
@@ -55,7 +55,7 @@ def degradation_grid() -> list[Case]:
     return [
         Case(
             (depth, lr, norm, skip),
-            partial(MLP, depth, skip, norm),
+            partial(Mlp, depth, skip, norm),
             Recipe(lr=lr, clip=None if norm else 1.0),
         )
         for norm, skip, lr, depth in product(
@@ -72,7 +72,7 @@ def degradation_recipes() -> list[Case]:
         "layer-scaled, 0.003": Recipe(lr=3e-3, layer_scaled=True),
     }
     return [
-        Case((name, depth, skip), partial(MLP, depth, skip), recipe)
+        Case((name, depth, skip), partial(Mlp, depth, skip), recipe)
         for (name, recipe), depth, skip in product(recipes.items(), (8, 20, 56), (False, True))
     ]
 
