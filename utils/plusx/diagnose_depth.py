@@ -1,6 +1,7 @@
 """What well-known mistakes would compute in the lesson on depth; see `plusx.diagnose`."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from itertools import pairwise
 from math import sqrt
 from statistics import mean, median, pvariance, variance
@@ -50,7 +51,8 @@ def wrong_plain_counts(depth: int, width: int, inputs: int, classes: int) -> dic
 
 
 def wrong_plain_logits(reference: Any, x: Tensor) -> dict[str, Tensor]:
-    """Mistakes in the logits of a plain network; `reference` is the right one, x (B, ...)."""
+    """Mistakes in the logits of a plain network; `reference` (not changed) is right, x (B, ...)."""
+    reference = deepcopy(reference)  # norms take note of what they see
     flatten, *layers, head = reference
     triples = [layers[i : i + 3] for i in range(0, len(layers), 3)]
     no_relu = before_norm = with_skip = flatten(x)

@@ -109,7 +109,7 @@ def _check_role(role: str, where: str) -> None:
 
 
 def show_images(images: Mapping[str, Tensor], height: float = 2.2) -> Figure:
-    """Grey pictures side by side, on one scale from 0 to 1; each is (H, W)."""
+    """Pictures side by side, values from 0 to 1: grey ones (H, W), coloured ones (H, W, 3)."""
     drawing, axes = figure(len(images), height)
     for axis, (title, image) in zip(axes, images.items(), strict=True):
         axis.imshow(image.detach().numpy(), cmap="gray", vmin=0, vmax=1)
