@@ -127,7 +127,7 @@ MUTANTS = [
     mutant(
         "plain_net",
         "hard-coded float32",
-        "float32",
+        "dtype",
         (NET_BODY, "x = self.hidden(x.float().flatten(1))"),
     ),
     # verdict
@@ -167,7 +167,17 @@ MUTANTS = [
             "    return ((errors.mean() - others.mean()) / spread).item()",
         ),
     ),
-    mutant("verdict", "medians", "medians", (GAP, GAP.replace("mean()", "median()"))),
+    mutant(
+        "verdict",
+        "medians",
+        "medians",
+        (
+            GAP,
+            "from statistics import median\n"
+            "    a, b = median(errors.tolist()), median(others.tolist())\n"
+            "    return ((a - b) / spread.sqrt()).item()",
+        ),
+    ),
     mutant(
         "verdict",
         "spread of one list only",
@@ -192,7 +202,7 @@ MUTANTS = [
     mutant(
         "verdict",
         "any difference counts, lower or higher",
-        "neither",
+        "higher by more than",
         (
             OVERFITS,
             OVERFITS.replace("gap(test_deep, test_shallow)", "abs(gap(test_deep, test_shallow))"),
@@ -415,7 +425,10 @@ MUTANTS = [
         (SCALE, SCALE.replace("** 0.5", "** -0.5")),
     ),
     mutant(
-        "identity_conv", "kernels of ones", "identity_conv", (DIRAC, "nn.init.ones_(conv.weight)")
+        "identity_conv",
+        "kernels of ones",
+        "between all channels",
+        (DIRAC, "nn.init.ones_(conv.weight)"),
     ),
     mutant(
         "identity_conv",

@@ -100,8 +100,8 @@ def wrong_gaps(errors: Sequence[float], others: Sequence[float]) -> dict[str, fl
     difference = mean(errors) - mean(others)
     error = sqrt(s / n + t / m)
     return {
+        "the sign is lost": abs(difference) / error,  # a right one where it is positive
         "the sign is reversed: it is positive when the first mean is larger": -difference / error,
-        "the sign is lost": abs(difference) / error,
         "the variances are divided by n: divide by n - 1": difference
         / sqrt(pvariance(errors) / n + pvariance(others) / m),
         "these are standard deviations, not standard errors: divide each variance by n": difference
@@ -258,6 +258,17 @@ def _repeated(h: Tensor, times: int) -> Tensor:
     return h
 
 
+def wrong_conv_counts(channels: int) -> dict[str, int]:
+    """Mistakes in the number of parameters of a convolution and a norm."""
+    kernel = 9 * channels * channels
+    return {
+        "the convolution has a bias: it needs none": kernel + 3 * channels,
+        "the norm is missing": kernel,
+        "the kernel is 1x1: it should be 3x3": channels * channels + 2 * channels,
+        "each channel has a kernel of its own: use an ordinary convolution": 11 * channels,
+    }
+
+
 def wrong_identity_convs(x: Tensor, eps: float = 1e-5) -> dict[str, Tensor]:
     """Mistakes in a convolution and norm that should do nothing; x (B, C, H, W) >= 0."""
     C = x.shape[1]
@@ -274,6 +285,9 @@ def wrong_identity_convs(x: Tensor, eps: float = 1e-5) -> dict[str, Tensor]:
             1, keepdim=True
         ).expand_as(x),
         "the output is all zeros": torch.zeros_like(x),
+        "the kernels between all channels are full of ones: only the middle is 1": F.conv2d(
+            x, torch.ones_like(blur), padding=1
+        ),
         "the kernels are averages": F.conv2d(x, blur / 9, padding=1),
     }
     for row, column in ((0, 0), (0, 2), (2, 0), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1)):
@@ -322,9 +336,7 @@ def wrong_fits(
         "the loss is halved": fit(factor=0.5),
         "the target is zero: it is x": fit(target=0.0),
         "this is the root of the loss": [loss**0.5 for loss in right],
-        "the layers share one weight: each has its own": _fit(
-            weights[:1].expand_as(weights), x, layer, lr, steps
-        ),
+        "the layers share one weight: each has its own": fit(shared=True),
         "only the last layer learns": fit(frozen=len(weights) - 1),
         "the ReLU acts on the weights' side only: relu(h W) + relu(h)": fit(
             lambda h, w: F.relu(h @ w) + F.relu(h)
@@ -352,13 +364,14 @@ def _fit(
     frozen: int = 0,
     outer: bool = False,
     adds_up: bool = False,
+    shared: bool = False,
 ) -> list[float]:
     """Gradient descent with one thing changed; the losses."""
     weights, total, history = weights.clone(), torch.zeros_like(weights), []
     for _ in range(steps + 1):
         weights = weights.detach().requires_grad_()
         h = x
-        for w in weights:
+        for w in weights[:1].expand_as(weights) if shared else weights:
             h = layer(h, w)
         loss = factor * ((h + x if outer else h) - target * x).square().mean()
         history.append(loss.item())
