@@ -874,11 +874,10 @@ with torch.no_grad():
 print("4 and 32 layers, largest difference of their outputs:", off)
 
 # %% tags=["demo"]
-constructed = plusx.train(deep, digits, recipe, seeds=10)
-longer = plusx.train(nets, digits, recipe, seeds=10)
-from_scratch = experiments.run(
-    identity.plain_stack, digits, plusx.Recipe(clip=1.0, epochs=16), seeds=10, depth=32
-)
+constructed = experiments.run(deep, digits, recipe, seeds=10)
+longer = experiments.run(nets, digits, recipe, seeds=10)
+twice = plusx.Recipe(clip=1.0, epochs=16)
+from_scratch = experiments.run(identity.plain_stack, digits, twice, seeds=10, depth=32)
 
 # %% tags=["demo"]
 drawing, (axis,) = plots.figure(height=4.2)

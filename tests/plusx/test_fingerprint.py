@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from copy import deepcopy
 
 import pytest
 import torch
 
+from plusx import Mlp
 from plusx.fingerprint import fingerprint
 
 
@@ -66,6 +68,17 @@ def test_values_are_told_apart():
     assert len({fingerprint(value) for value in values}) == len(values)
     assert fingerprint({3, 1, 2}) == fingerprint({2, 3, 1})
     assert fingerprint(torch.arange(4)) == fingerprint(torch.arange(4))
+
+
+def test_networks_count_by_weights_parts_and_attributes():
+    torch.manual_seed(0)
+    net, other = Mlp(4), Mlp(4)
+    assert fingerprint(net) == fingerprint(deepcopy(net)) != fingerprint(other)
+    skipping = deepcopy(net)
+    skipping.blocks[0].skip = True
+    tanh = deepcopy(net)
+    tanh.stem[2] = torch.nn.Tanh()
+    assert len({fingerprint(n) for n in (net, skipping, tanh)}) == 3
 
 
 def test_functions_that_call_themselves_come_to_an_end():

@@ -28,7 +28,7 @@ from plusx.training import Recipe, Record, Training
 
 
 def run(
-    make_model: Callable[..., nn.Module],
+    make_model: Callable[..., nn.Module] | Sequence[nn.Module],
     data: Data,
     recipe: Recipe | None = None,
     seeds: int | Sequence[int] = 5,
@@ -38,13 +38,14 @@ def run(
 ) -> Record:
     """Train `make_model(**settings)` with several seeds, or take the record from an earlier run.
 
+    `make_model` may be a list of networks, one for each seed, as for `Training`.
     Earlier is: with the same settings, recipe, seeds, data and kind of device, the same code of
     the network and of the training loop, and the same torch. Records are kept in `folder`, by
     default the user's cache folder; `clear_cache` empties it.
     """
     recipe, device = recipe or Recipe(), device or choose_device()
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    build = partial(make_model, **settings) if settings else make_model
+    build = partial(make_model, **settings) if callable(make_model) else make_model
     described = (asdict(recipe), seeds, data.digest, device.type, torch.__version__)
     path = (folder or cache_folder()) / f"{fingerprint(Training, build, described)}.json"
     if (found := _read(path)) is not None:

@@ -11,7 +11,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 SITE_PACKAGES = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
 
@@ -42,8 +42,10 @@ class _Walker:
         if isinstance(value, list | tuple | set | frozenset | dict):
             self._visit_container(value)
         elif isinstance(value, Tensor):
-            content = value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+            content = value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
             self.lines.append(f"tensor {value.dtype} {tuple(value.shape)} {_digest(content)}")
+        elif isinstance(value, nn.Module):
+            self._visit_network(value)
         elif isinstance(value, ModuleType):
             self.lines.append(_version(value.__name__))
         elif inspect.ismethod(value):
@@ -63,6 +65,14 @@ class _Walker:
         self.lines.append(f"{type(value).__name__} of {len(items)}")
         for item in items:
             self.visit(item)
+
+    def _visit_network(self, net: nn.Module) -> None:
+        """Weights, buffers, the class of every part, and its public attributes."""
+        self._visit_container(dict(net.state_dict()))
+        for name, part in net.named_modules():
+            self.lines.append(f"{name} {part.extra_repr()}")
+            self.visit(type(part))
+            self._visit_container({k: v for k, v in vars(part).items() if k[0] != "_"})
 
     def _visit_code(self, value: Any) -> None:
         if id(value) in self.seen:
