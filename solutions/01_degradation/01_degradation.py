@@ -221,9 +221,9 @@ expect_true(logits.is_meta, "PlainNet: the device of the logits is that of x")
 
 # %% [markdown]
 # From here on the lesson uses `plusx.Mlp(depth, skip)`. Without `skip` it is your network (of
-# even depth); with `skip` its layers come in pairs, and each pair adds its input: `relu(F(x) +
-# x)`, with **not one parameter more**. So the demonstrations run before you have solved the
-# exercises.
+# even depth); with `skip` its layers come in pairs, and each pair adds its input:
+# `relu(F(x) + x)`, with **not one parameter more**. So the demonstrations run before you have
+# solved the exercises.
 
 # %%
 print("parameters of 56 layers, plain and residual:")
@@ -937,8 +937,8 @@ plots.show()
 # </details>
 # <details><summary>Hint 2: one step</summary>
 #
-# Forward, loss, `torch.autograd.grad(loss, weights)`, and under `torch.no_grad()`: `weights -= lr
-# * gradient`.
+# Forward, loss, `torch.autograd.grad(loss, weights)`, and under `torch.no_grad()`:
+# `weights -= lr * gradient`.
 #
 # </details>
 # <details><summary>Hint 3: how many losses?</summary>
@@ -1265,8 +1265,8 @@ plots.show()
 # %% [markdown]
 # The pattern is the paper's: with depth, plain networks get worse and residual ones do not, or
 # less. Mind what is *not* the same. The paper's axis begins at 25 %, and its effect is half a
-# point upward against three points downward; ours is far larger, because small networks trained
-# briefly exaggerate it. The paper's error is on new images (its figure 4 shows training error,
+# point upward against three points downward; ours is far larger, in narrow networks that train
+# briefly. The paper's error is on new images (its figure 4 shows training error,
 # with the same order). Our convolutional networks had 10 epochs and three seeds: at 20 layers the
 # curves cross as in the paper, at 56 layers neither kind has learned enough, and the residual one
 # is less far behind.
@@ -1289,7 +1289,7 @@ plots.show()
 # two standard errors, it is degradation. Here it was about 80 % at 56 layers against less than 1
 # % at 8. Second, gradient norms of the weights by layer, at the start and during training: values
 # near the input that are many powers of ten below those near the output would mean vanishing.
-# Here they were larger near the input, with batch norm. Third, a control in which size cannot
+# Here, with batch norm, they were larger near the input at the start. Third, a control in which size cannot
 # matter: steps scaled to the norm of each weight (or, to test capacity, the identity
 # construction, or longer training and other learning rates). If the deep network then trained,
 # gradient size was the problem; here it stayed at almost 90 %. What remains open is the cause:
