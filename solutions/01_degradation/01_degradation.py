@@ -130,7 +130,7 @@ print(f"{data.name}: {len(data.train_labels):,} training and {len(data.test_labe
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "plain_net", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "plain_net", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.Mlp", "plusx.plain_reference"]}
 class PlainNet(nn.Module):
     """A dense network of `depth` layers with weights, without skip connections.
 
@@ -296,7 +296,7 @@ plots.show()
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "verdict", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "verdict", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.right_gap"]}
 def gap(errors, others):
     """How far the mean of `errors` lies above that of `others`, in standard errors.
 
@@ -460,7 +460,7 @@ for recipe in ("60 epochs, cosine", "Adam, 0.003", "layer-scaled, 0.003"):
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "weight_gradients", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "weight_gradients", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.weight_gradients"]}
 def weight_gradients(net, images, labels):
     """Gradient norms of the mean cross-entropy at the weight matrices of a network.
 
@@ -582,7 +582,7 @@ plots.show()
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "scaled_step", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "scaled_step", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.right_scaled_step", "plusx.scale_to_weights"]}
 def scaled_step(weights, gradients, lr):
     """Move every weight by `lr` times its own norm, against its gradient.
 
@@ -686,7 +686,7 @@ expect_true(moved[0].is_meta, "scaled_step: the device of the result is that of 
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "deepen", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "deepen", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.deepen"]}
 def deepen(net, extra):
     """A deeper network that computes the same function.
 
@@ -948,7 +948,7 @@ plots.show()
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "fit_identity", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "fit_identity", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.fit_identity", "plusx.right_fit"]}
 def fit_identity(weights, x, skip, lr, steps):
     """Train a stack of layers to give back its input, by gradient descent on the whole batch.
 
