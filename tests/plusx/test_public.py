@@ -8,10 +8,12 @@ import pytest
 import plusx
 
 PUBLIC = """
-    ArgumentError BasicBlock CifarResNet ExpectationError PadShortcut PlusxError WeightsError
-    choose_device count_parameters expect_close expect_equal expect_raises expect_shape
-    expect_true expect_type expect_works fill_by_shape gradient_norms gradient_profile
-    load_by_order pad_shortcut saved_mebibytes seed_all step_seconds
+    ArgumentError BasicBlock CifarResNet Data ExpectationError Mlp PadShortcut PlusxError
+    Recipe Record Training WeightsError choose_device count_parameters expect_close
+    expect_equal expect_raises expect_shape expect_true expect_type expect_works
+    fill_by_shape gradient_norms gradient_profile hidden_states load_by_order load_data
+    load_reference pad_shortcut saved_mebibytes seed_all similarity_kept step_seconds train
+    weight_gradients
 """.split()
 
 

@@ -13,6 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.ticker import NullLocator
 from torch import Tensor
 
 from plusx.errors import ArgumentError
@@ -33,6 +34,14 @@ DASHES = {
     "second": "--",
     "third": "-.",
     "fourth": ":",
+}
+MARKERS = {
+    "plain": "o",
+    "residual": "s",
+    "first": "^",
+    "second": "D",
+    "third": "v",
+    "fourth": "x",
 }
 STYLE: dict[Any, Any] = {
     "axes.grid": True,
@@ -61,16 +70,46 @@ def figure(
 
 def plot_runs(axis: Axes, x: Sequence[float], runs: Tensor, label: str, role: str) -> None:
     """Median over runs (a line) and their full range (a band); `runs` is (runs, len(x))."""
-    if role not in COLOURS:
-        raise ArgumentError("unknown role", expected=sorted(COLOURS), got=role, where="plot_runs")
+    _check_role(role, "plot_runs")
     values = runs.numpy()
     colour = COLOURS[role]
     axis.plot(x, np.median(values, axis=0), DASHES[role], color=colour, label=label)
     axis.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
 
 
+def plot_means(
+    axis: Axes, x: Sequence[float], values: Sequence[Tensor], label: str, role: str
+) -> None:
+    """Mean and standard deviation over seeds at every x; one tensor (seeds,) for each."""
+    _check_role(role, "plot_means")
+    means = [value.mean().item() for value in values]
+    spread = [value.std().item() for value in values]
+    axis.errorbar(
+        x,
+        means,
+        yerr=spread,
+        fmt=MARKERS[role],
+        linestyle=DASHES[role],
+        color=COLOURS[role],
+        capsize=3,
+        label=label,
+    )
+
+
+def error_axes(axis: Axes, depths: Sequence[int], title: str, ylabel: str = "") -> None:
+    """Label a panel of errors in percent by depth; depths are spaced by their ratios."""
+    axis.set(xscale="log", xlabel="depth (layers)", ylabel=ylabel, title=title)
+    axis.set_xticks(depths, [str(depth) for depth in depths])
+    axis.xaxis.set_minor_locator(NullLocator())
+
+
+def _check_role(role: str, where: str) -> None:
+    if role not in COLOURS:
+        raise ArgumentError("unknown role", expected=sorted(COLOURS), got=role, where=where)
+
+
 def show_images(images: Mapping[str, Tensor], height: float = 2.2) -> Figure:
-    """Grey pictures side by side, on one scale from 0 to 1; each is (H, W)."""
+    """Pictures side by side, values from 0 to 1: grey ones (H, W), coloured ones (H, W, 3)."""
     drawing, axes = figure(len(images), height)
     for axis, (title, image) in zip(axes, images.items(), strict=True):
         axis.imshow(image.detach().numpy(), cmap="gray", vmin=0, vmax=1)
