@@ -15,7 +15,8 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect seeds device diagnose models weights probes plots widgets __init__"
+        "errors expect seeds device costs diagnose diagnose_costs diagnose_bottlenecks models "
+        "bottlenecks weights probes plots widgets __init__"
     ).split(),
     "nbproctor": (
         "errors config text records lesson notebook wire outputs imports source stubs "

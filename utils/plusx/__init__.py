@@ -8,6 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from plusx.bottlenecks import (
+        Bottleneck,
+        BottleneckResNet,
+        InvertedBottleneck,
+        SqueezeExcite,
+    )
+    from plusx.costs import (
+        Conv,
+        block_layers,
+        count_multiply_adds,
+        forward_milliseconds,
+        receptive_field,
+        resnet_reach,
+    )
     from plusx.device import choose_device
     from plusx.errors import ArgumentError, ExpectationError, PlusxError, WeightsError
     from plusx.expect import (
@@ -33,12 +47,19 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "BasicBlock",
+    "Bottleneck",
+    "BottleneckResNet",
     "CifarResNet",
+    "Conv",
     "ExpectationError",
+    "InvertedBottleneck",
     "PadShortcut",
     "PlusxError",
+    "SqueezeExcite",
     "WeightsError",
+    "block_layers",
     "choose_device",
+    "count_multiply_adds",
     "count_parameters",
     "expect_close",
     "expect_equal",
@@ -48,16 +69,28 @@ __all__ = [
     "expect_type",
     "expect_works",
     "fill_by_shape",
+    "forward_milliseconds",
     "gradient_norms",
     "gradient_profile",
     "load_by_order",
     "pad_shortcut",
+    "receptive_field",
+    "resnet_reach",
     "saved_mebibytes",
     "seed_all",
     "step_seconds",
 ]
 
 _HOMES = {
+    "bottlenecks": ("Bottleneck", "BottleneckResNet", "InvertedBottleneck", "SqueezeExcite"),
+    "costs": (
+        "Conv",
+        "block_layers",
+        "count_multiply_adds",
+        "forward_milliseconds",
+        "receptive_field",
+        "resnet_reach",
+    ),
     "device": ("choose_device",),
     "errors": ("ArgumentError", "ExpectationError", "PlusxError", "WeightsError"),
     "expect": (

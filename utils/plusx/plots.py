@@ -12,9 +12,10 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
 from torch import Tensor
 
+from plusx.costs import Conv
 from plusx.errors import ArgumentError
 from plusx.probes import gradient_profile
 
@@ -33,6 +34,14 @@ DASHES = {
     "second": "--",
     "third": "-.",
     "fourth": ":",
+}
+MARKERS = {
+    "plain": "o",
+    "residual": "s",
+    "first": "^",
+    "second": "D",
+    "third": "v",
+    "fourth": "P",
 }
 STYLE: dict[Any, Any] = {
     "axes.grid": True,
@@ -61,12 +70,16 @@ def figure(
 
 def plot_runs(axis: Axes, x: Sequence[float], runs: Tensor, label: str, role: str) -> None:
     """Median over runs (a line) and their full range (a band); `runs` is (runs, len(x))."""
-    if role not in COLOURS:
-        raise ArgumentError("unknown role", expected=sorted(COLOURS), got=role, where="plot_runs")
+    _check_role(role, "plot_runs")
     values = runs.numpy()
     colour = COLOURS[role]
     axis.plot(x, np.median(values, axis=0), DASHES[role], color=colour, label=label)
     axis.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+
+
+def _check_role(role: str, where: str) -> None:
+    if role not in COLOURS:
+        raise ArgumentError("unknown role", expected=sorted(COLOURS), got=role, where=where)
 
 
 def show_images(images: Mapping[str, Tensor], height: float = 2.2) -> Figure:
@@ -101,6 +114,99 @@ def block_diagram() -> Figure:
     axis.text(4.5, -0.88, "branch F(x)", ha="center", color=COLOURS["plain"])
     axis.set(xlim=(-0.3, 12.1), ylim=(-1.0, 1.5), aspect="equal")
     axis.set_axis_off()
+    return drawing
+
+
+def block_shapes(blocks: Mapping[str, Sequence[Conv]], height: float = 2.9) -> Figure:
+    """Blocks side by side, input at the top: a layer is as wide as its channels.
+
+    White lines show that a convolution works in groups, not how many.
+    """
+    drawing, axes = figure(len(blocks), height)
+    widest = max(max(c.in_channels, c.out_channels) for b in blocks.values() for c in b)
+    for axis, (title, layers) in zip(axes, blocks.items(), strict=True):
+        draw_block(axis, layers, widest)
+        axis.set_ylim(0.1 - max(map(len, blocks.values())), 0.15)
+        axis.set_title(title)
+    return drawing
+
+
+def draw_block(axis: Axes, layers: Sequence[Conv], widest: int) -> None:
+    """One block, input at the top, on a scale on which `widest` channels fill the axis."""
+    for row, conv in enumerate(layers):
+        top, bottom = conv.in_channels / 2, conv.out_channels / 2
+        corners = [(-top, -row), (top, -row), (bottom, -row - 0.8), (-bottom, -row - 0.8)]
+        axis.add_patch(Polygon(corners, color=COLOURS[_kind(conv)], linewidth=0))
+        lines = min(conv.groups, 24 * conv.out_channels // widest)
+        for n in range(1, lines):
+            share = n / lines - 0.5
+            ends = [share * conv.in_channels, share * conv.out_channels]
+            axis.plot(ends, [-row, -row - 0.8], color="white", linewidth=0.6)
+        label = {"boxstyle": "round,pad=0.15", "facecolor": "white", "linewidth": 0}
+        axis.text(0, -row - 0.4, layer_name(conv), ha="center", va="center", bbox=label, size=8)
+        axis.text(0.52 * widest, -row, str(conv.in_channels), va="center", size=9)
+    axis.text(0.52 * widest, -len(layers) + 0.2, str(layers[-1].out_channels), va="center", size=9)
+    axis.set(xlim=(-0.55 * widest, 0.75 * widest), ylim=(-len(layers) + 0.1, 0.15))
+    axis.set_axis_off()
+
+
+def _kind(conv: Conv) -> str:
+    """The role, hence the colour, of a convolution in a diagram."""
+    if conv.kernel == 1:
+        return "residual"
+    return "plain" if conv.groups == 1 else "first"
+
+
+def layer_name(conv: Conv) -> str:
+    """Kernel and groups of a convolution, in one or two short lines."""
+    name = f"{conv.kernel}×{conv.kernel}"
+    if conv.groups == 1:
+        return name
+    return (
+        f"{name}\ndepthwise" if conv.groups == conv.in_channels else f"{name}\n{conv.groups} groups"
+    )
+
+
+def plot_point(
+    axis: Axes,
+    x: float,
+    runs: Tensor,
+    label: str,
+    role: str,
+    offset: tuple[float, float] = (6, 4),
+) -> None:
+    """One labelled point: the median of runs (n,) at x, with a bar over their whole range.
+
+    `offset` moves the label, in points. The role fixes colour and marker.
+    """
+    _check_role(role, "plot_point")
+    values = runs.numpy()
+    middle = float(np.median(values))
+    reach = [[middle - values.min()], [values.max() - middle]]
+    axis.errorbar(
+        x, middle, reach, marker=MARKERS[role], color=COLOURS[role], markersize=7, capsize=2
+    )
+    axis.annotate(label, (x, middle), offset, textcoords="offset points", size=8)
+
+
+def show_fields(fields: Mapping[str, tuple[Tensor, int]], height: float = 2.9) -> Figure:
+    """Maps (H, W) of influence side by side, each with the theoretical field as a box.
+
+    `fields` maps a title to (map, field): the map is scaled to a largest value of 1 and
+    shown with its root, so that small influences are seen; `field` is in pixels.
+    """
+    drawing, axes = figure(len(fields), height)
+    for axis, (title, (influence, field)) in zip(axes, fields.items(), strict=True):
+        image = (influence / influence.max()).sqrt().numpy()
+        rows, columns = image.shape
+        shown = axis.imshow(image, cmap="cividis", vmin=0, vmax=1)
+        corner = ((columns - field) / 2 - 0.5, (rows - field) / 2 - 0.5)
+        box = Rectangle(corner, field, field, fill=False, color="white", linestyle="--")
+        axis.add_patch(box)
+        axis.set(title=title, xlabel="pixel")
+        axis.grid(False)
+    axes[0].set_ylabel("pixel")
+    drawing.colorbar(shown, ax=list(axes), label="root of the relative influence", shrink=0.8)
     return drawing
 
 
