@@ -69,7 +69,10 @@ def torchvision_mbconv(
     in_channels: int, out_channels: int, expand: int, kernel: int = 3, stride: int = 1
 ) -> Any:
     """torchvision's MBConv, the block of EfficientNet, without stochastic depth."""
-    config = MBConvConfig(expand, kernel, stride, in_channels, out_channels, 1)
+    config: Any = MBConvConfig(expand, kernel, stride, in_channels, out_channels, 1)
+    # torchvision rounds channels to multiples of 8; a test wants the ones that it names.
+    config.input_channels, config.out_channels = in_channels, out_channels
+    config.adjust_channels = lambda channels, factor: int(channels * factor)
     return MBConv(config, 0.0, nn.BatchNorm2d)
 
 
@@ -90,6 +93,19 @@ def wrong_bottlenecks(block: Any, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     for sentence, options in mistakes.items():
         wrong[sentence] = F.relu(_branch(block, x, **options) + skip)
     return wrong | _wrong_strides(block, x, skip) | _wrong_rest(block, x, skip)
+
+
+def wrong_bottleneck_gradients(block: Any, x: Tensor, v: Tensor) -> dict[str, Tensor]:
+    """Mistakes in the gradient with respect to x of a bottleneck; v is the gradient at y."""
+    block, x = deepcopy(block), x.detach().requires_grad_()
+    v = v * (block(x) > 0)
+    skip = x * 1 if block.downsample is None else block.downsample(x)
+    return {
+        "the skip is detached: no gradient flows through it": torch.autograd.grad(
+            _branch(block, x), x, v
+        )[0],
+        "the branch is detached: no gradient flows through it": torch.autograd.grad(skip, x, v)[0],
+    }
 
 
 def wrong_bottleneck_counts(block: Any) -> dict[str, int]:

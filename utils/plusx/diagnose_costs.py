@@ -73,7 +73,6 @@ def _wrong_totals(
     def total(part: list[tuple[Any, int, int]]) -> int:
         return sum(out * layer.weight[0].numel() for layer, _, out in part)
 
-    once = [row for n, row in enumerate(rows) if row[0] not in [r[0] for r in rows[:n]]]
     groups_ignored = sum(
         out * layer.weight[0].numel() * getattr(layer, "groups", 1) for layer, _, out in rows
     )
@@ -85,7 +84,6 @@ def _wrong_totals(
         "the groups are ignored: use the shape of the weights": groups_ignored,
         "linear layers are not counted": total(convs),
         "convolutions are not counted": total(rows) - total(convs),
-        "a layer that is called twice is counted once": total(once),
         "the batch is ignored: count what one call computes": total(rows) // batch,
         "a multiply-add counts once, not as two operations": 2 * total(rows),
         "the pixels of the input are counted: take those of the output": at_input,
