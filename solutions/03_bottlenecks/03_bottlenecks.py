@@ -675,7 +675,7 @@ for name, by_torchvision, options in [
     ("ResNet-50", 25_557_032, {}),
     ("ResNeXt-50 32x4d", 25_028_904, {"width": 128, "groups": 32}),
 ]:
-    net = ResNet([3, 4, 6, 3], **options)
+    net = ResNet([3, 4, 6, 3], **options).to("meta")  # counting needs no numbers
     count = sum(p.numel() for p in net.parameters())
     extra = "".join(f", {key}={value}" for key, value in options.items())
     what = f"ResNet([3, 4, 6, 3]{extra}), {name}: number of parameters"
@@ -734,8 +734,8 @@ print("Exercise 4, the outputs: the visible checks pass.")
 
 
 ### BEGIN HIDDEN TESTS
-def expect_same_logits(name, net, original, sizes):
-    """With the weights of `original`, shifted and scaled, the learner's net gives its logits."""
+def expect_same_logits(name, net, original, sizes, explain=True):
+    """With the weights of `original`, its norms filled anew, the learner's net gives its logits."""
     with torch.no_grad():
         for tensor in original.state_dict().values():
             if tensor.ndim == 1:  # scales, shifts, means and variances that differ
@@ -755,7 +755,7 @@ def expect_same_logits(name, net, original, sizes):
             logits = net(x)
         with torch.no_grad():
             hint = "the tensors fit in shape, yet the network computes something else"
-            wrong = diagnose_bottlenecks.wrong_resnet_logits(original, x)
+            wrong = diagnose_bottlenecks.wrong_resnet_logits(original, x) if explain else {}
             expect_close(logits, original(x), what, hint, rtol=1e-6, wrong=wrong)
 
 
@@ -771,8 +771,14 @@ for blocks, options in [
     with expect_works(name):
         net = ResNet(blocks, classes=7, **options).eval()
     expect_same_logits(name, net, original, [(2, 3, 64, 64), (1, 3, 75, 53)])
-original = torchvision.models.resnet50(weights=None).eval()
-expect_same_logits("ResNet-50", ResNet([3, 4, 6, 3]).eval(), original, [(1, 3, 64, 64)])
+for name, blocks, options in [
+    ("ResNet-50", [3, 4, 6, 3], {}),
+    ("ResNet-101, narrow", [3, 4, 23, 3], {"classes": 5, "width": 8}),
+    ("ResNet-152, narrow", [3, 8, 36, 3], {"classes": 5, "width": 8}),
+]:
+    original = diagnose_bottlenecks.torchvision_resnet(blocks, **options).eval()
+    net = ResNet(blocks, **options).eval()
+    expect_same_logits(name, net, original, [(1, 3, 64, 64)], explain=False)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1220,9 +1226,11 @@ plots.show()
 
 # %% [markdown]
 # The dashed boxes are the fields of exercise 6. "In effect" is four standard deviations of the
-# influence across. At the start of training the plain stack uses about half its field, the residual stacks less,
-# because short paths see little, and there are many of them (lesson 05). Luo et al. also report that
-# training widens the effective field; that we have not repeated here.
+# influence across. Plain and basic blocks differ in nothing but the skip, and have the same box:
+# with skips a third of it counts, without them half. Each path through the blocks (lesson 02) that
+# passes some of them by sees less than the whole. The bottlenecks, with half as many 3×3 layers, see
+# less again. All this is at the start of training; Luo et al. report that training widens the
+# effective field, which we have not repeated here.
 
 # %% [markdown]
 # ## 7 · Operations are not time
@@ -1292,9 +1300,9 @@ for sizes, size, stride, groups, batch in [
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now measure. Twelve convolutions, eight images of 28 × 28. For each, the speed in 10⁹
-# multiply-adds per second against its intensity. All take turns seven times; bars show
-# the whole range.
+# Now measure. Ten convolutions, eight images of 28 × 28. All take turns nine times. Other programs
+# on the machine can only slow a round down, so the **fastest** says most about the layer, and the
+# spread says how busy the machine was: differences smaller than the spread mean nothing.
 
 # %% tags=["demo"]
 layers = {
@@ -1304,12 +1312,10 @@ layers = {
     "1×1, 16": plusx.Conv(16, 16),
     "1×1, 64": plusx.Conv(64, 64),
     "1×1, 256": plusx.Conv(256, 256),
-    "4 groups, 128": plusx.Conv(128, 128, 3, groups=4),
-    "32 groups, 128": plusx.Conv(128, 128, 3, groups=32),
-    "depthwise, 64": plusx.Conv(64, 64, 3, groups=64),
-    "depthwise, 256": plusx.Conv(256, 256, 3, groups=256),
-    "depthwise, 1024": plusx.Conv(1024, 1024, 3, groups=1024),
-    "depthwise 7×7, 256": plusx.Conv(256, 256, 7, groups=256),
+    "3×3, 4 groups, 128": plusx.Conv(128, 128, 3, groups=4),
+    "3×3, 32 groups, 128": plusx.Conv(128, 128, 3, groups=32),
+    "3×3, depthwise, 256": plusx.Conv(256, 256, 3, groups=256),
+    "7×7, depthwise, 256": plusx.Conv(256, 256, 7, groups=256),
 }
 
 
@@ -1320,35 +1326,48 @@ def kind(conv):
     return "second" if conv.groups == conv.in_channels else "first"
 
 
+def report(name, counted, times):
+    """One line: multiply-adds in millions, times in ms, the speed of the fastest round."""
+    fastest, middle, slowest = times.min(), times.median(), times.max()
+    shown = f"{fastest:9.2f} {middle:9.2f} {slowest:9.2f} {counted / fastest / 1e6:12.1f}"
+    print(f"{name:20} {counted / 1e6:18.1f} {shown}")
+
+
+HEAD = f"{'':20} {'million mult.-adds':>18} {'fastest':>9} {'median':>9} {'slowest':>9} {'10⁹ per s':>12}"
+
 # %% tags=["demo", "timing"]
 images = {c.in_channels: torch.randn(8, c.in_channels, 28, 28) for c in layers.values()}
 pairs = {
     name: (conv.module().to(device), images[conv.in_channels].to(device))
     for name, conv in layers.items()
 }
-times = plusx.forward_milliseconds(pairs)  # (rounds,) for each
-print(f"{'':19} {'million mult.-adds':>18}   milliseconds (from, to)")
+times = plusx.forward_milliseconds(pairs, rounds=9)  # (rounds,) for each, in milliseconds
+print(HEAD)
 for name, conv in layers.items():
-    ms, millions = times[name], 8 * conv.multiply_adds(28) / 1e6
-    print(f"{name:19} {millions:18.1f} {ms.median():9.2f} ({ms.min():.2f}, {ms.max():.2f})")
+    report(name, 8 * conv.multiply_adds(28), times[name])
 
 # %% tags=["demo", "timing"]
-drawing, (axis,) = plots.figure(height=4.2)
+points = {}
 for name, conv in layers.items():
-    speed = 8 * conv.multiply_adds(28) / 1e6 / times[name]  # 10⁹ multiply-adds per second
-    ratio = 8 * conv.multiply_adds(28) / conv.numbers_moved(28, batch=8)
-    plots.plot_point(axis, ratio, speed, name, kind(conv))
+    counted = 8 * conv.multiply_adds(28)
+    speeds = counted / times[name] / 1e6  # 10⁹ multiply-adds per second
+    ratio = counted / conv.numbers_moved(28, batch=8)
+    points[name] = plots.Point(ratio, speeds.max().item(), speeds, kind(conv))
+drawing, (axis,) = plots.figure(height=4.2, wide=True)
 axis.set(xscale="log", yscale="log", xlabel="intensity (multiply-adds per number moved)")
-axis.set(ylabel="10⁹ multiply-adds per second", title="eight images of 28 × 28, forward")
-axis.margins(x=0.2)
+axis.set(ylabel="10⁹ multiply-adds per second", title="forward, eight images of 28 × 28")
+axis.set(xlim=(2, 3000))
+plots.plot_points(axis, points)
 plots.show()
 
 # %% [markdown]
-# Two things are plain to see. Layers with a low intensity reach a fraction of the speed of the others: a
-# depthwise layer may do a tenth of the operations of a dense one and take longer. And intensity is not all: at the same
-# intensity speeds differ too, because some shapes have fast code written for them and others
-# do not, and because small layers fit into the cache. **Your** figure will differ: on a GPU the dense layers move up much further
-# than the depthwise ones.
+# A point is the fastest of nine rounds, the bar spans all of them. Compare the two ends. A dense
+# 3×3 with 256 channels does 255 times the multiply-adds of the depthwise 3×3 with as many channels.
+# Look up in your table by how much its time is longer: it is far less than 255. The
+# depthwise layer has an intensity of 4.5; the processor mostly waits for numbers. Intensity is not
+# all: at similar intensity speeds differ too, because some shapes have faster code
+# written for them than others, and because small layers stay in the cache. **Your** figure will differ from
+# ours, most of all on a GPU.
 #
 # ### Whole blocks
 #
@@ -1368,25 +1387,25 @@ print(f"{'':12} {'parameters':>10} {'million mult.-adds':>19} {'kept for backwar
 for name, block in built.items():
     channels = next(block.parameters()).shape[1]
     x = torch.randn(8, channels, 28, 28)
-    costs[name] = plusx.count_multiply_adds(block, x) / 1e6, plusx.saved_mebibytes(block, x)
-    count = plusx.count_parameters(block)
-    print(f"{name:12} {count:10,} {costs[name][0]:19.0f} {costs[name][1]:14.1f} MiB")
+    costs[name] = plusx.count_multiply_adds(block, x)
+    count, kept = plusx.count_parameters(block), plusx.saved_mebibytes(block, x)
+    print(f"{name:12} {count:10,} {costs[name] / 1e6:19.0f} {kept:14.1f} MiB")
 
 # %% tags=["demo", "timing"]
 pairs = {}
 for name, block in built.items():
     channels = next(block.parameters()).shape[1]
     pairs[name] = block.to(device).eval(), torch.randn(8, channels, 28, 28, device=device)
-times = plusx.forward_milliseconds(pairs)
-for name, ms in times.items():
-    speed = costs[name][0] / ms.median()
-    print(f"{name:12} {ms.median():6.1f} ms ({ms.min():.1f}, {ms.max():.1f}): {speed:5.1f}·10⁹ / s")
+times = plusx.forward_milliseconds(pairs, rounds=9)
+print(HEAD)
+for name, milliseconds in times.items():
+    report(name, costs[name], milliseconds)
 
 # %% [markdown]
-# At equal weights, memory differs by a factor of five and so, roughly, does time. What is kept
-# are *activations*, and those grow with width, not with weights. The inverted block widens to 384
-# channels and pays for it on every pixel, in memory and in norms and activations that no
-# multiply-add counts.
+# The first column hardly varies, the third by a factor of nine. What is kept are *activations*, and those grow
+# with width, not with weights. The inverted block widens to 384 channels and pays for it on
+# every pixel: in memory, and in the time of norms and activations that no multiply-add counts. Now compare
+# "10⁹ per s" of the first row and the last: MBConv has the fewest multiply-adds, but is it the fastest?
 #
 # ### Whole networks
 #
@@ -1409,34 +1428,36 @@ image = torch.randn(1, 3, 224, 224).to(device)
 operations = {name: plusx.count_multiply_adds(net, image) / 1e9 for name, net in nets.items()}
 
 # %% tags=["demo", "timing"]
-times = plusx.forward_milliseconds({name: (net, image) for name, net in nets.items()}, rounds=5)
-drawing, (axis,) = plots.figure(height=4.4)
-for role, members in families.items():
-    for name in members:
-        plots.plot_point(axis, operations[name], times[name], name, role)
-pace = times["resnet50"].median() / operations["resnet50"]  # milliseconds per 10⁹
-ends = torch.tensor([0.12, 16.0])
+times = plusx.forward_milliseconds({name: (net, image) for name, net in nets.items()}, rounds=7)
+drawing, (axis,) = plots.figure(height=4.4, wide=True)
+pace = times["resnet50"].min() / operations["resnet50"]  # milliseconds per 10⁹
+ends = torch.tensor([0.12, 18.0])
 axis.plot(ends, pace * ends, color="gray", linewidth=1, zorder=0)
 axis.set(xscale="log", yscale="log", xlabel="10⁹ multiply-adds for one image")
-axis.set(ylabel="milliseconds for one image", title="forward pass, one image of 224 × 224")
-axis.margins(x=0.2)
+axis.set(ylabel="milliseconds for one image", title="forward, one image of 224 × 224")
+points = {
+    name: plots.Point(operations[name], times[name].min().item(), times[name], role)
+    for role, members in families.items()
+    for name in members
+}
+plots.plot_points(axis, points)
 plots.show()
 
 # %% tags=["demo", "timing"]
 for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mobilenet_v2")]:
     saved = operations[more] / operations[fewer]
-    gained = times[more] / times[fewer]  # (rounds,): they took turns
-    print(f"{fewer} does {saved:.1f} times fewer multiply-adds than {more} and takes")
-    print(
-        f"    1 / {gained.median():.2f} of its time (from {gained.min():.2f} to {gained.max():.2f})"
-    )
+    gained = times[more].min() / times[fewer].min()
+    rounds = times[more] / times[fewer]  # (rounds,): they took turns
+    print(f"{more} does {saved:.1f} times the multiply-adds of {fewer} and takes")
+    spread = f"round by round {rounds.min():.1f} to {rounds.max():.1f}"
+    print(f"    {gained:.1f} times as long, by the fastest rounds ({spread})")
 
 # %% [markdown]
 # Above the line a network is slower than its multiply-adds promise. On the machine that built
-# this page, every network with depthwise convolutions is. Ma et al. (2018), who measured the same on phones and GPUs,
-# advise to judge a design by the direct metric, time on the device in question. The count is not useless:
-# along one family (the orange ones, say) it orders times well, and it does not depend on a machine.
-# It is one instrument; the stopwatch is another.
+# this page, the networks with depthwise convolutions (diamonds) are. Ma et al. (2018), who
+# measured on phones and GPUs, advise to judge a design by the direct metric, time on the device in
+# question. The count is not useless: along one family (the circles, say) it orders times well, and
+# it does not depend on a machine. It is one instrument; the stopwatch is another.
 
 # %% [markdown]
 # ## 8 · The paper's table beside ours
@@ -1447,7 +1468,7 @@ for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mob
 
 # %% tags=["demo"]
 published = {
-    34: ("3.6", "24.19"),
+    34: ("3.6", "24.52"),
     50: ("3.8", "22.85"),
     101: ("7.6", "21.75"),
     152: ("11.3", "21.43"),
@@ -1489,9 +1510,9 @@ for depth, (billions, error) in published.items():
 # other blocks, kept several times as much for the backward pass as two 3×3 convolutions. Time
 # depends on the numbers moved, too: a depthwise 3×3 does about 4.5 multiply-adds for each number it moves, a
 # dense one with 64 channels 211 (section 7), and in the figure its speed in
-# multiply-adds per second was lower by far; the ranges of seven rounds did not overlap. Of whole
-# networks, efficientnet_b0 has 4.7 times fewer multiply-adds than resnet18 and was far from 4.7
-# times as fast. So I would time both networks, forward and backward, on the device and with the batch
+# multiply-adds per second was lower by more than the spread of nine rounds. Of whole
+# networks, resnet18 has 4.7 times the multiply-adds of efficientnet_b0 and took nothing like 4.7
+# times as long. So I would time both networks, forward and backward, on the device and with the batch
 # size that count, in turns and several times, and measure the memory that a training step takes. I
 # would also check the accuracy, which nothing here has tested.
 #

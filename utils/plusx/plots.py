@@ -6,6 +6,7 @@ blindness can tell apart (Wong 2011, "Points of view: Color blindness", Nature M
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
+from matplotlib.transforms import Bbox
 from torch import Tensor
 
 from plusx.costs import Conv
@@ -59,11 +61,11 @@ GAINS = {0.5: "first", 1.0: "second", 2**0.5: "third", 2.0: "fourth"}
 
 
 def figure(
-    panels: int = 1, height: float = 3.2, share_y: bool = False
+    panels: int = 1, height: float = 3.2, share_y: bool = False, wide: bool = False
 ) -> tuple[Figure, Sequence[Axes]]:
-    """A row of panels in the house style; one panel is 5.5 inches wide, more share 9."""
+    """A row of panels in the house style; one is 5.5 inches wide, more (or `wide`) share 9."""
     plt.rcParams.update(STYLE)
-    width = 5.5 if panels == 1 else 9.0
+    width = 9.0 if wide or panels > 1 else 5.5
     drawing, axes = plt.subplots(1, panels, figsize=(width, height), squeeze=False, sharey=share_y)
     return drawing, list(axes[0])
 
@@ -146,7 +148,7 @@ def draw_block(axis: Axes, layers: Sequence[Conv], widest: int) -> None:
         axis.text(0, -row - 0.4, layer_name(conv), ha="center", va="center", bbox=label, size=8)
         axis.text(0.52 * widest, -row, str(conv.in_channels), va="center", size=9)
     axis.text(0.52 * widest, -len(layers) + 0.2, str(layers[-1].out_channels), va="center", size=9)
-    axis.set(xlim=(-0.55 * widest, 0.75 * widest), ylim=(-len(layers) + 0.1, 0.15))
+    axis.set(xlim=(-0.72 * widest, 0.72 * widest), ylim=(-len(layers) + 0.1, 0.15))
     axis.set_axis_off()
 
 
@@ -167,26 +169,68 @@ def layer_name(conv: Conv) -> str:
     )
 
 
-def plot_point(
-    axis: Axes,
-    x: float,
-    runs: Tensor,
-    label: str,
-    role: str,
-    offset: tuple[float, float] = (6, 4),
-) -> None:
-    """One labelled point: the median of runs (n,) at x, with a bar over their whole range.
+@dataclass(frozen=True)
+class Point:
+    """A labelled point of a scatter plot; `runs` (n,) are the measurements behind y."""
 
-    `offset` moves the label, in points. The role fixes colour and marker.
+    x: float
+    y: float
+    runs: Tensor
+    role: str
+
+
+def plot_points(axis: Axes, points: Mapping[str, Point]) -> None:
+    """Points with their names; a bar spans all runs of a point, a role has its own marker.
+
+    Set the scales of the axis before: names are put where nothing is drawn yet.
     """
-    _check_role(role, "plot_point")
-    values = runs.numpy()
-    middle = float(np.median(values))
-    reach = [[middle - values.min()], [values.max() - middle]]
-    axis.errorbar(
-        x, middle, reach, marker=MARKERS[role], color=COLOURS[role], markersize=7, capsize=2
-    )
-    axis.annotate(label, (x, middle), offset, textcoords="offset points", size=8)
+    for point in points.values():
+        _check_role(point.role, "plot_points")
+        low, high = point.runs.min().item(), point.runs.max().item()
+        axis.errorbar(
+            point.x,
+            point.y,
+            [[point.y - low], [high - point.y]],
+            marker=MARKERS[point.role],
+            color=COLOURS[point.role],
+            markersize=7,
+            linewidth=1.2,
+            capsize=2,
+        )
+    _place_names(axis, {name: (point.x, point.y) for name, point in points.items()})
+
+
+# Where a name may stand, in points from its marker, in the order of trying.
+PLACES = [
+    (right * 7, up, "left" if right > 0 else "right")
+    for up in (4, -11, 14, -21, 24, -31)
+    for right in (1, -1)
+]
+
+
+def _place_names(axis: Axes, positions: Mapping[str, tuple[float, float]]) -> None:
+    """Write each name beside its position, at the first place that is free."""
+    canvas: Any = axis.figure.canvas
+    canvas.draw()  # settles the layout, so that places on the page are known
+    frame = axis.get_window_extent()
+    points = [axis.transData.transform(position) for position in positions.values()]
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
+    for name, position in positions.items():
+        names = []
+        for right, up, side in PLACES:
+            note = axis.annotate(
+                name, position, (right, up), textcoords="offset points", ha=side, size=8
+            )
+            box = note.get_window_extent(canvas.get_renderer())
+            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+            note.set_visible(False)
+            names.append(note)
+        else:
+            note = names[0]
+            note.set_visible(True)
+        taken.append(note.get_window_extent(canvas.get_renderer()))
 
 
 def show_fields(fields: Mapping[str, tuple[Tensor, int]], height: float = 2.9) -> Figure:
