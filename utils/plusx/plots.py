@@ -14,6 +14,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
+from matplotlib.text import Annotation
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
 from torch import Tensor
 
@@ -197,7 +199,12 @@ def plot_points(axis: Axes, points: Mapping[str, Point]) -> None:
             linewidth=1.2,
             capsize=2,
         )
-    _place_names(axis, {name: (point.x, point.y) for name, point in points.items()})
+    for side in (axis.xaxis, axis.yaxis):
+        if side.get_scale() == "log":  # 20, not 2 x 10 to the 1
+            side.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            side.set_major_formatter(StrMethodFormatter("{x:g}"))
+            side.set_minor_locator(NullLocator())
+    _place_names(axis, points)
 
 
 # Where a name may stand, in points from its marker, in the order of trying.
@@ -208,29 +215,35 @@ PLACES = [
 ]
 
 
-def _place_names(axis: Axes, positions: Mapping[str, tuple[float, float]]) -> None:
-    """Write each name beside its position, at the first place that is free."""
+def _place_names(axis: Axes, points: Mapping[str, Point]) -> None:
+    """Write each name beside its point, where it hides least."""
     canvas: Any = axis.figure.canvas
     canvas.draw()  # settles the layout, so that places on the page are known
-    frame = axis.get_window_extent()
-    points = [axis.transData.transform(position) for position in positions.values()]
-    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
-    for name, position in positions.items():
-        names = []
-        for right, up, side in PLACES:
-            note = axis.annotate(
-                name, position, (right, up), textcoords="offset points", ha=side, size=8
-            )
+    marks, bars = [], []
+    for point in points.values():
+        ends = [(point.x, point.y), *((point.x, run) for run in point.runs.tolist())]
+        places = axis.transData.transform(ends)
+        marks.append(Bbox.from_bounds(places[0][0] - 5, places[0][1] - 5, 10, 10))
+        bars.append(Bbox.null())
+        bars[-1].update_from_data_xy(places)
+    for name, point in points.items():
+        note = axis.annotate(name, (point.x, point.y), (0, 0), textcoords="offset points", size=8)
+
+        def hidden(place: tuple[int, int, str], note: Annotation = note) -> int:
+            _move(note, place)
             box = note.get_window_extent(canvas.get_renderer())
-            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
-            if inside and not any(box.overlaps(other) for other in taken):
-                break
-            note.set_visible(False)
-            names.append(note)
-        else:
-            note = names[0]
-            note.set_visible(True)
-        taken.append(note.get_window_extent(canvas.get_renderer()))
+            frame = axis.get_window_extent()
+            outside = not (frame.x0 <= box.x0 and box.x1 <= frame.x1)
+            return 9 * outside + 3 * box.count_overlaps(marks) + box.count_overlaps(bars)
+
+        _move(note, min(PLACES, key=hidden))
+        marks.append(note.get_window_extent(canvas.get_renderer()))
+
+
+def _move(note: Annotation, place: tuple[int, int, str]) -> None:
+    right, up, side = place
+    note.set_position((right, up))
+    note.set_horizontalalignment(side)  # type: ignore[arg-type]
 
 
 def show_fields(fields: Mapping[str, tuple[Tensor, int]], height: float = 2.9) -> Figure:
