@@ -229,7 +229,7 @@ MUTANTS = [
     mutant(
         "bottleneck",
         "projection without norm",
-        "projection has no norm",
+        "norm of the projection",
         (f"{PROJECTION},\n                nn.BatchNorm2d(out_channels),", f"{PROJECTION},"),
     ),
     mutant("bottleneck", "hard-coded .cpu()", "device", (SUM, SUM + ".cpu()")),

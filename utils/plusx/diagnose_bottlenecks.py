@@ -118,7 +118,6 @@ def wrong_bottleneck_counts(block: Any) -> dict[str, int]:
         "all three convolutions have a bias: the norms make it useless": count + 2 * W + D,
         "one convolution has a bias: the norm makes it useless": count + W,
         "the last convolution has a bias: the norm makes it useless": count + D,
-        "the norm after the last convolution is missing": count - 2 * D,
         "a norm inside is missing: one follows each convolution": count - 2 * W,
         "no convolution has a norm": count - 4 * W - 2 * D,
         "the middle convolution is 1x1": count - middle + middle // 9,
@@ -128,10 +127,13 @@ def wrong_bottleneck_counts(block: Any) -> dict[str, int]:
         "the 3x3 stands first: it belongs in the middle": count - middle + W * W + 8 * C * W,
     }
     if block.downsample is None:
-        return wrong | {"there is a projection where no shape changes": count + C * D + 2 * D}
+        return wrong | {
+            "there is a projection where no shape changes": count + C * D + 2 * D,
+            "the norm after the last convolution is missing": count - 2 * D,
+        }
     return wrong | {
         "the projection is missing where stride or channels change": count - C * D - 2 * D,
-        "the projection has no norm": count - 2 * D,
+        "the norm of the projection is missing, or that after the last convolution": count - 2 * D,
         "the projection has a bias: the norm makes it useless": count + D,
     }
 

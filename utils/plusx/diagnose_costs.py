@@ -128,9 +128,8 @@ def wrong_intensities(conv: Conv, size: int, batch: int) -> dict[str, float]:
         "the output is not counted": operations / (x + conv.weights),
         "the weights are not counted": operations / (x + y),
         "only the weights are counted": operations / conv.weights,
-        "the weights are counted for every image: they are moved once": operations
+        "the weights are counted for every image, or the batch is ignored": operations
         / (x + y + batch * conv.weights),
-        "the batch is ignored": conv.multiply_adds(size) / ((x + y) / batch + conv.weights),
         "the batch is ignored in the numbers moved": operations / ((x + y) / batch + conv.weights),
         "the batch is ignored in the multiply-adds": conv.multiply_adds(size)
         / (x + y + conv.weights),
