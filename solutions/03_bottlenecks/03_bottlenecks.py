@@ -10,7 +10,7 @@
 #     points: 20
 #     goals:
 #       - Count weights, multiply-adds and receptive fields by hand and by code, for any network.
-#       - Build the bottleneck block and ResNet-50, 101 and 152, equal to torchvision's to the last digit.
+#       - Build the bottleneck block and ResNet-50, 101 and 152, equal to torchvision's in counts and outputs.
 #       - See ResNeXt, wide, RegNet and inverted blocks as settings of one block, and build MBConv.
 #       - Measure time and memory, and say why fewer operations are not always faster.
 #     needs:
@@ -23,15 +23,16 @@
 #
 # **90 minutes · 20 points** (seven exercises and one written question)
 #
-# A network of 152 layers, with fewer operations than one of 19: the block that made this
-# possible squeezes 256 channels into 64, works there, and widens again. This lesson counts what
-# that saves, builds ResNet-50 to 152 and their relatives, and then takes a stopwatch to the
-# counts.
+# A network of 152 layers does fewer operations than one of 19 (He et al. 2015, section 4.1).
+# The block that made this possible squeezes 256 channels into 64, works there, and widens
+# again. This lesson counts what that saves, builds ResNet-50 to 152 and their relatives, and
+# then takes a stopwatch to the counts.
 #
 # **You will be able to**
 #
 # - count weights, multiply-adds and receptive fields by hand and by code, for any network;
-# - build the bottleneck block and ResNet-50, 101 and 152, equal to torchvision's to the last digit;
+# - build the bottleneck block and ResNet-50, 101 and 152, equal to torchvision's in counts and
+#   outputs;
 # - see ResNeXt, wide, RegNet and inverted blocks as settings of one block, and build MBConv;
 # - measure time and memory, and say why fewer operations are not always faster.
 #
@@ -193,9 +194,9 @@ plots.show()
 
 # %% [markdown]
 # A layer is drawn as wide as its channels. The bottleneck hands on 256 channels for less than
-# the price of two 3×3 convolutions with 64, and for a seventeenth of two with 256. The 3×3, which pays nine weights
-# per pair of channels, works where channels are few; the 1×1 layers, which pay one, do the
-# widening.
+# the price of two 3×3 convolutions with 64, and for a seventeenth of two with 256. The 3×3,
+# which pays nine weights per pair of channels, works where channels are few; the 1×1 layers,
+# which pay one, do the widening.
 
 # %% [markdown]
 # ## 2 · The block
@@ -217,8 +218,8 @@ plots.show()
 #
 # A block that halves the image may do it in its first 1×1 convolution, as the paper does
 # ("v1"), or in the 3×3, as torchvision does ("v1.5"). A 1×1 convolution with stride 2 reads one
-# pixel of four and never sees the others. The shortcut has such a convolution too. So which pixels of $x$
-# does the *block* read? The gradient tells: where it is zero, nothing was read.
+# pixel of four and never sees the others. The shortcut has such a convolution too. So which
+# pixels of $x$ does the *block* read? The gradient tells: where it is zero, nothing was read.
 
 
 # %% tags=["demo"]
@@ -245,9 +246,9 @@ plots.show()
 
 # %% [markdown]
 # In v1 three quarters of the pixels are black: the block before computed them for nothing. In
-# v1.5 the 3×3 windows overlap and every pixel is read. He et al. (2019, section 4) call this
-# change ResNet-B; NVIDIA reports about half a per cent more accuracy for it on ImageNet, and five per cent less
-# speed (see the reading list). In section 4 we count what it costs.
+# v1.5 the 3×3 windows overlap and every pixel is read. T. He et al. (2019, section 4) call this
+# change ResNet-B; NVIDIA reports about half a per cent more accuracy for it on ImageNet, and
+# five per cent less speed (see the reading list). In section 4 we count what it costs.
 #
 # ### Exercise 2 · The bottleneck block
 #
@@ -268,7 +269,8 @@ plots.show()
 # </details>
 # <details><summary>Hint 2: the stride</summary>
 #
-# `first, second = (stride, 1) if stride_first else (1, stride)`. The projection always has the whole stride.
+# `first, second = (stride, 1) if stride_first else (1, stride)`. The projection always has the
+# whole stride.
 #
 # </details>
 # <details><summary>Hint 3: the forward pass in words</summary>
@@ -442,9 +444,10 @@ print(nn.Linear(4096, 4096, device="meta")(torch.empty(64, 4096, device="meta"))
 # </details>
 # <details><summary>Hint 2: the plan</summary>
 #
-# Go through `model.modules()`, register a hook on those that are `isinstance(layer, (nn.Conv2d,
-# nn.Linear))`, keep the handles. In the hook append
-# `output.numel() * layer.weight[0].numel()` to a list. Call the model, remove the hooks, return the sum.
+# Go through `model.modules()`, register a hook on those that are
+# `isinstance(layer, (nn.Conv2d, nn.Linear))`, keep the handles. In the hook append
+# `output.numel() * layer.weight[0].numel()` to a list. Call the model, remove the hooks, return
+# the sum.
 #
 # </details>
 
@@ -764,7 +767,8 @@ for depth, blocks in counts.items():
 
 # %% [markdown]
 # The paper's numbers are those of v1 (3.86 it seems to have cut rather than rounded). v1.5 has
-# the same weights and does six per cent more with them in ResNet-50: three 1×1 convolutions now run before the image is halved.
+# the same weights and does six per cent more with them in ResNet-50: three 1×1 convolutions now
+# run before the image is halved.
 
 # %% [markdown]
 # ## 5 · One family
@@ -792,17 +796,18 @@ plots.block_shapes(family, height=3.2)
 plots.show()
 
 # %% [markdown]
-# - **Wide** ResNets (Zagoruyko and Komodakis 2016) have a wider middle. The one in torchvision is
-#   called 50-2 for that.
-# - **ResNeXt** (Xie et al. 2017) doubles the middle too and cuts it into 32 groups, which makes it
-#   as cheap as ResNet's. At equal cost the paper reports an error of 22.2 % instead of 23.9 %
-#   on ImageNet (table 3). Without shortcuts its authors found 26.1 and 31.2 %: groups do not replace
-#   the skip, and the skip does not replace groups.
+# - **Wide** ResNets (Zagoruyko and Komodakis 2016) trade depth for width. torchvision's, called
+#   50-2, has a 3×3 twice as wide.
+# - **ResNeXt** (Xie et al. 2017) doubles the middle too and cuts it into 32 groups, which makes
+#   it as cheap as ResNet's. At equal cost the paper reports an error of 22.2 % instead of 23.9
+#   % on ImageNet (table 3). Without shortcuts its authors found 26.1 and 31.2 %: groups do not
+#   replace the skip, and the skip does not replace groups.
 # - **RegNet X** (Radosavovic et al. 2020) came out of a search over such settings, and does
 #   not narrow at all: $W = C$.
-# - The **inverted** bottleneck (Sandler et al. 2018) turns the hourglass into a barrel: the skip joins
-#   the *narrow* ends, the middle is six times as wide, and its 3×3 is **depthwise**: as many groups
-#   as channels, one filter for each. Only a few per cent of the weights are left in it.
+# - The **inverted** bottleneck (Sandler et al. 2018) turns the hourglass into a barrel: the
+#   skip joins the *narrow* ends, the middle is six times as wide, and its 3×3 is **depthwise**:
+#   as many groups as channels, one filter for each. Only a few per cent of the weights are left
+#   in it.
 #
 # That RegNet's block is a setting of ours can be checked, as always, by equal outputs:
 
@@ -818,9 +823,9 @@ print("largest difference:", (ours(x) - theirs(x)).abs().max().item())
 
 # %% [markdown]
 # The explorer shows what each of the three layers contributes: to the arithmetic, and to the
-# numbers that have to be moved between memory and processor. Things to try: ResNeXt's setting (256 channels, ratio 1/2, 32 groups);
-# the inverted block (64 channels, ratio 6, depthwise) and where its traffic goes; a kernel of 7
-# in both; then batch 64.
+# numbers that have to be moved between memory and processor. Things to try: ResNeXt's setting
+# (256 channels, ratio 1/2, 32 groups); the inverted block (64 channels, ratio 6, depthwise) and
+# where its traffic goes; a kernel of 7 in both; then batch 64.
 
 # %% tags=["demo"]
 from plusx.widgets import BlockExplorer
@@ -831,9 +836,9 @@ BlockExplorer()
 # ### MBConv: the inverted bottleneck with a gate
 #
 # EfficientNet (Tan and Le 2019) builds on the inverted bottleneck and adds
-# **squeeze-and-excitation** (Hu et al. 2018): every channel is scaled by a number between 0 and 1
-# that depends on the means of all channels. With $m \in \mathbb{R}^C$ the mean of each channel over
-# all pixels,
+# **squeeze-and-excitation** (Hu et al. 2018): every channel is scaled by a number between 0 and
+# 1 that depends on the means of all channels. With $m \in \mathbb{R}^C$ the mean of each
+# channel over all pixels,
 #
 # $$\mathrm{gate}(m) = \sigma\bigl(A_2\,\mathrm{silu}(A_1 m + b_1) + b_2\bigr), \qquad
 #   y_c = \mathrm{gate}(m)_c \; x_c ,$$
@@ -868,8 +873,9 @@ BlockExplorer()
 # </details>
 # <details><summary>Hint 3: the rest of the block</summary>
 #
-# Collect the layers in a list, beginning with the first step only if `expand != 1`, and make
-# an `nn.Sequential(*layers)` of it. Convolutions have no bias, the two linear layers of the gate do.
+# Collect the layers in a list, beginning with the first step only if `expand != 1`, and make an
+# `nn.Sequential(*layers)` of it. Convolutions have no bias, the two linear layers of the gate
+# do.
 #
 # </details>
 
@@ -1048,9 +1054,10 @@ expect_true(y.is_meta, "InvertedBottleneck: the device of y is that of x")
 # ## 6 · How far does it see?
 #
 # One pixel of the last feature map depends on a square of the image, its **receptive field**.
-# Go from the image upward. Let $r$ be the field so far and $j$ the **jump**: how many image pixels lie
-# between neighbours. At the image, $r = 1$ and $j = 1$. A layer with kernel $k$ and stride $s$
-# looks at $k$ neighbours, which lie $j$ apart, and its own neighbours lie $s$ times as far apart:
+# Go from the image upward. Let $r$ be the field so far and $j$ the **jump**: how many image
+# pixels lie between neighbours. At the image, $r = 1$ and $j = 1$. A layer with kernel $k$ and
+# stride $s$ looks at $k$ neighbours, which lie $j$ apart, and its own neighbours lie $s$ times
+# as far apart:
 #
 # $$r \leftarrow r + (k - 1)\,j, \qquad j \leftarrow s\,j .$$
 #
@@ -1140,16 +1147,16 @@ for depth, blocks in counts.items():
 
 # %% [markdown]
 # ResNet-34 and ResNet-50 have sixteen blocks each, and the shallower one sees twice as far. The
-# numbers for v1 are those of Araujo et al. (2019) for the ResNets in TensorFlow's library.
-# All exceed the 224 pixels of the usual image. Does a pixel at the edge of the field matter, then?
+# numbers for v1 are those of Araujo et al. (2019) for the ResNets in TensorFlow's library. All
+# exceed the 224 pixels of the usual image. Does a pixel at the edge of the field matter, then?
 #
 # ### The field that counts
 #
 # Luo et al. (2016) measure influence by the gradient of one output pixel with respect to all
-# input pixels. They find that it is close to a Gaussian, much smaller than the theoretical field,
-# and smaller still with skip connections. Here are ten blocks at full resolution, random weights,
-# five seeds. The norms take their statistics from one batch and keep them, so that they
-# mix no pixels.
+# input pixels. They find that it is close to a Gaussian and fills only a fraction of the
+# theoretical field. What do skip connections do to it? Here are ten blocks at full resolution,
+# random weights, five seeds. The norms take their statistics from one batch and keep them, so
+# that they mix no pixels.
 
 # %% tags=["demo"]
 kinds = {
@@ -1185,11 +1192,11 @@ plots.show()
 
 # %% [markdown]
 # The dashed boxes are the fields of exercise 6. "In effect" is four standard deviations of the
-# influence across. Plain and basic blocks differ in nothing but the skip, and have the same box:
-# with skips a third of it counts, without them half. Each path through the blocks (lesson 02) that
-# passes some of them by sees less than the whole. The bottlenecks, with half as many 3×3 layers, see
-# less again. All this is at the start of training; Luo et al. report that training widens the
-# effective field, which we have not repeated here.
+# influence across. Plain and basic blocks differ in nothing but the skip, and have the same
+# box: with skips a third of it counts, without them half. Each path through the blocks (lesson
+# 02) that passes some of them by sees less than the whole. The bottlenecks, with half as many
+# 3×3 layers, see less again. All this is at the start of training; Luo et al. report that the
+# effective field can grow in training, which we have not repeated here.
 
 # %% [markdown]
 # ## 7 · Operations are not time
@@ -1203,9 +1210,9 @@ plots.show()
 # For a convolution, count each number of input, weights and output as moved once: the least
 # possible. A batch of $B$ images brings $B$ inputs and outputs but needs the weights once.
 #
-# By hand, at 28 × 28 and for one image: a dense 3×3 with 64 channels moves
-# 2 · 50,176 + 36,864 = 137,216 numbers and does 28.9 million multiply-adds, 211 for each number. A
-# **depthwise** 3×3 with 64 channels does 451,584 and moves 100,928: only 4.5 for each.
+# By hand, at 28 × 28 and for one image: a dense 3×3 with 64 channels moves 2 · 50,176 + 36,864
+# = 137,216 numbers and does 28.9 million multiply-adds, 211 for each number. A **depthwise**
+# 3×3 with 64 channels does 451,584 and moves 100,928: only 4.5 for each.
 #
 # ### Exercise 7 · Arithmetic intensity
 #
@@ -1259,9 +1266,10 @@ for sizes, size, stride, groups, batch in [
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now measure. Ten convolutions, eight images of 28 × 28. All take turns nine times. Other programs
-# on the machine can only slow a round down, so the **fastest** says most about the layer, and the
-# spread says how busy the machine was: differences smaller than the spread mean nothing.
+# Now measure. Ten convolutions, eight images of 28 × 28. All take turns nine times. Other
+# programs on the machine can only slow a round down, so the **fastest** says most about the
+# layer, and the spread says how busy the machine was: differences smaller than the spread mean
+# nothing.
 
 # %% tags=["demo"]
 layers = {
@@ -1320,13 +1328,13 @@ plots.plot_points(axis, points)
 plots.show()
 
 # %% [markdown]
-# A point is the fastest of nine rounds, the bar spans all of them. Compare the two ends. A dense
-# 3×3 with 256 channels does 255 times the multiply-adds of the depthwise 3×3 with as many channels.
-# Look up in your table by how much its time is longer: it is far less than 255. The
-# depthwise layer has an intensity of 4.5; the processor mostly waits for numbers. Intensity is not
-# all: at similar intensity speeds differ too, because some shapes have faster code
-# written for them than others, and because small layers stay in the cache. **Your** figure will differ from
-# ours, most of all on a GPU.
+# A point is the fastest of nine rounds, the bar spans all of them. Compare the two ends. A
+# dense 3×3 with 256 channels does 256 times the multiply-adds of the depthwise 3×3 with as many
+# channels. Look up in your table by how much its time is longer: it is far less than 256. With
+# an intensity of 4.5 the processor should mostly wait for numbers; the measurement agrees with
+# that, though it does not prove it. Intensity is not all: at similar intensity speeds differ
+# too, because some shapes have faster code written for them than others, and because small
+# layers stay in the cache. **Your** figure will differ from ours, most of all on a GPU.
 #
 # ### Whole blocks
 #
@@ -1361,10 +1369,11 @@ for name, milliseconds in times.items():
     report(name, costs[name], milliseconds)
 
 # %% [markdown]
-# The first column hardly varies, the third by a factor of nine. What is kept are *activations*, and those grow
-# with width, not with weights. The inverted block widens to 384 channels and pays for it on
-# every pixel: in memory, and in the time of norms and activations that no multiply-add counts. Now compare
-# "10⁹ per s" of the first row and the last: MBConv has the fewest multiply-adds, but is it the fastest?
+# The first column hardly varies, the third by a factor of nine. What is kept are *activations*,
+# and those grow with width, not with weights. The inverted block widens to 384 channels and
+# pays for it on every pixel: in memory, and in the time of norms and activations that no
+# multiply-add counts. Now compare "10⁹ per s" of the first row and the last: MBConv has the
+# fewest multiply-adds, but is it the fastest?
 #
 # ### Whole networks
 #
@@ -1414,9 +1423,9 @@ for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mob
 # %% [markdown]
 # Above the line a network is slower than its multiply-adds promise. On the machine that built
 # this page, the networks with depthwise convolutions (diamonds) are. Ma et al. (2018), who
-# measured on phones and GPUs, advise to judge a design by the direct metric, time on the device in
-# question. The count is not useless: along one family (the circles, say) it orders times well, and
-# it does not depend on a machine. It is one instrument; the stopwatch is another.
+# measured on phones and GPUs, advise to judge a design by the direct metric, time on the device
+# in question. The count is not useless: along one family (the circles, say) it orders times
+# well, and it does not depend on a machine. It is one instrument; the stopwatch is another.
 
 # %% [markdown]
 # ## 8 · The paper's table beside ours
@@ -1445,16 +1454,16 @@ for depth, (billions, error) in published.items():
 
 # %% [markdown]
 # From 34 to 50 layers the count hardly grows: a basic block at 64 channels and a bottleneck at
-# 256 cost nearly the same, as section 1 found. The error falls by more than one per cent. Whether that
-# is due to depth, to wider features or to both, this table cannot say.
+# 256 cost nearly the same, as section 1 found. The error falls by more than one per cent.
+# Whether that is due to depth, to wider features or to both, this table cannot say.
 #
 # ## 9 · A written question
 #
 # **Difficulty** ★★☆ · **Time** 6 minutes · **Points** 2, given by a person
 #
 # A colleague writes: *"I replaced the bottlenecks of our ResNet by inverted ones with depthwise
-# convolutions. It has a third of the multiply-adds and a third of the parameters. So it will run three times as fast and
-# train in a third of the memory."*
+# convolutions. It has a third of the multiply-adds and a third of the parameters. So it will
+# run three times as fast and train in a third of the memory."*
 #
 # In five to eight sentences: which of these conclusions follow, and which do not? Support each
 # point with a formula or a measurement from this lesson (say which, and its spread if it is a
@@ -1462,25 +1471,25 @@ for depth, (billions, error) in published.items():
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "question_time", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# A third of the parameters means a third of the memory *for parameters* (and for their gradients
-# and the optimiser's state): that follows. Neither of the other conclusions does. Memory in
-# training is mostly activations, which grow with the inner width on every pixel, $B \cdot W \cdot H \cdot W'$ numbers
-# for each layer, whatever the weights: in section 7 MBConv, with fewer weights than the
-# other blocks, kept several times as much for the backward pass as two 3×3 convolutions. Time
-# depends on the numbers moved, too: a depthwise 3×3 does about 4.5 multiply-adds for each number it moves, a
-# dense one with 64 channels 211 (section 7), and in the figure its speed in
-# multiply-adds per second was lower by more than the spread of nine rounds. Of whole
-# networks, resnet18 has 4.7 times the multiply-adds of efficientnet_b0 and took nothing like 4.7
-# times as long. So I would time both networks, forward and backward, on the device and with the batch
-# size that count, in turns and several times, and measure the memory that a training step takes. I
-# would also check the accuracy, which nothing here has tested.
+# A third of the parameters means a third of the memory *for parameters* (and for their
+# gradients and the optimiser's state): that follows. Neither of the other conclusions does.
+# Memory in training is mostly activations, which grow with the width of a layer on every pixel
+# of every image, whatever the weights: in section 7 MBConv, with fewer weights than the other
+# blocks, kept several times as much for the backward pass as two 3×3 convolutions. Time depends
+# on the numbers moved, too: a depthwise 3×3 does about 4.5 multiply-adds for each number it
+# moves, a dense one with 64 channels 211 (section 7), and in the figure its speed in
+# multiply-adds per second was lower by more than the spread of nine rounds. Of whole networks,
+# resnet18 has 4.7 times the multiply-adds of efficientnet_b0 and took nothing like 4.7 times as
+# long. So I would time both networks, forward and backward, on the device and with the batch
+# size that count, in turns and several times, and measure the memory that a training step
+# takes. I would also check the accuracy, which nothing here has tested.
 #
 # ### BEGIN MARK SCHEME
 # One point for each of the two parts; half points are possible.
 #
 # - **1 point, time.** Half: says that multiply-adds do not determine time, because of low
-#   intensity (numbers moved), norms and activations that are not counted, or missing fast code. Half: a formula or a
-#   measured comparison from section 7, with its spread or range.
+#   intensity (numbers moved), norms and activations that are not counted, or missing fast code.
+#   Half: a formula or a measured comparison from section 7, with its spread or range.
 # - **1 point, memory and decision.** Half: parameters' memory follows, activations' does not,
 #   with the kept MiB of section 7 or the width argument. Half: names what to measure: time and
 #   memory on the target device and batch size, repeated.
@@ -1493,49 +1502,54 @@ for depth, (billions, error) in published.items():
 # ## 10 · Summary
 #
 # - A convolution has $k^2 C C' / g$ weights and uses each once per output pixel.
-# - A bottleneck does its 3×3 where channels are few: 256-64-64-256 has 69,632 weights, two 3×3 with
-#   256 channels have 1,179,648. Its shortcut should be the identity, a projection would cost as much as
-#   the branch.
-# - v1 strides in the first 1×1 and never reads three pixels of four; v1.5 reads all, for six per cent
-#   more multiply-adds in ResNet-50.
+# - A bottleneck does its 3×3 where channels are few: 256-64-64-256 has 69,632 weights, two 3×3
+#   with 256 channels have 1,179,648. Its shortcut should be the identity, a projection would
+#   cost as much as the branch.
+# - v1 strides in the first 1×1 and never reads three pixels of four; v1.5 reads all, for six
+#   per cent more multiply-adds in ResNet-50.
 # - ResNet, Wide ResNet, ResNeXt and RegNet X are one class with other numbers; the inverted
 #   bottleneck turns it inside out, MBConv adds a gate.
 # - The receptive field grows by $(k-1)\,j$ per layer. What has influence is smaller, the more
 #   so with skip connections (at the start of training).
-# - Multiply-adds do not tell time. Intensity explains a part; measure the rest, in turns, with spread.
+# - Multiply-adds do not tell time. Intensity explains a part; measure the rest, in turns, with
+#   spread.
 #
 # ## Open questions
 #
 # - Does the order of norm, ReLU and convolution inside these blocks matter? (Lesson 04)
 # - If short paths dominate, what do the deepest blocks of ResNet-152 do? (Lesson 05)
-# - Networks at equal cost differ in accuracy, ResNeXt and ResNet for instance. Why do groups help?
+# - Networks at equal cost differ in accuracy, ResNeXt and ResNet for instance. Why do groups
+#   help?
 # - What would a network look like that was designed for time on *your* machine?
 #
 # ## Further reading
 #
 # - K. He, X. Zhang, S. Ren, J. Sun. *Deep Residual Learning for Image Recognition.* 2015,
 #   [arXiv 1512.03385](https://arxiv.org/abs/1512.03385). Section 4.1 has the bottleneck.
-# - T. He, Z. Zhang, H. Zhang, Z. Zhang, J. Xie, M. Li. *Bag of Tricks for Image Classification with
-#   Convolutional Neural Networks.* 2019, [arXiv 1812.01187](https://arxiv.org/abs/1812.01187).
-# - NVIDIA. [*ResNet-50 v1.5 for PyTorch*](https://catalog.ngc.nvidia.com/orgs/nvidia/resources/resnet_50_v1_5_for_pytorch).
+# - T. He, Z. Zhang, H. Zhang, Z. Zhang, J. Xie, M. Li. *Bag of Tricks for Image Classification
+#   with Convolutional Neural Networks.* 2019,
+#   [arXiv 1812.01187](https://arxiv.org/abs/1812.01187).
+# - NVIDIA.
+#   [*ResNet-50 v1.5 for PyTorch*](https://catalog.ngc.nvidia.com/orgs/nvidia/resources/resnet_50_v1_5_for_pytorch).
 #   The numbers for v1.5 in section 2, as quoted by the model cards of ResNet-50.
 # - S. Zagoruyko, N. Komodakis. *Wide Residual Networks.* 2016,
 #   [arXiv 1605.07146](https://arxiv.org/abs/1605.07146).
-# - S. Xie, R. Girshick, P. Dollár, Z. Tu, K. He. *Aggregated Residual Transformations for Deep Neural
-#   Networks.* 2017, [arXiv 1611.05431](https://arxiv.org/abs/1611.05431).
+# - S. Xie, R. Girshick, P. Dollár, Z. Tu, K. He. *Aggregated Residual Transformations for Deep
+#   Neural Networks.* 2017, [arXiv 1611.05431](https://arxiv.org/abs/1611.05431).
 # - M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen. *MobileNetV2: Inverted Residuals and
 #   Linear Bottlenecks.* 2018, [arXiv 1801.04381](https://arxiv.org/abs/1801.04381).
 # - J. Hu, L. Shen, G. Sun. *Squeeze-and-Excitation Networks.* 2018,
 #   [arXiv 1709.01507](https://arxiv.org/abs/1709.01507).
-# - M. Tan, Q. Le. *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks.* 2019,
-#   [arXiv 1905.11946](https://arxiv.org/abs/1905.11946).
-# - I. Radosavovic, R. Kosaraju, R. Girshick, K. He, P. Dollár. *Designing Network Design Spaces.* 2020,
-#   [arXiv 2003.13678](https://arxiv.org/abs/2003.13678).
+# - M. Tan, Q. Le. *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks.*
+#   2019, [arXiv 1905.11946](https://arxiv.org/abs/1905.11946).
+# - I. Radosavovic, R. Kosaraju, R. Girshick, K. He, P. Dollár. *Designing Network Design
+#   Spaces.* 2020, [arXiv 2003.13678](https://arxiv.org/abs/2003.13678).
 # - W. Luo, Y. Li, R. Urtasun, R. Zemel. *Understanding the Effective Receptive Field in Deep
 #   Convolutional Neural Networks.* 2016, [arXiv 1701.04128](https://arxiv.org/abs/1701.04128).
-# - A. Araujo, W. Norris, J. Sim. *Computing Receptive Fields of Convolutional Neural Networks.* 2019,
-#   [Distill](https://distill.pub/2019/computing-receptive-fields/).
+# - A. Araujo, W. Norris, J. Sim. *Computing Receptive Fields of Convolutional Neural Networks.*
+#   2019, [Distill](https://distill.pub/2019/computing-receptive-fields/).
 # - N. Ma, X. Zhang, H.-T. Zheng, J. Sun. *ShuffleNet V2: Practical Guidelines for Efficient CNN
 #   Architecture Design.* 2018, [arXiv 1807.11164](https://arxiv.org/abs/1807.11164).
-# - S. Williams, A. Waterman, D. Patterson. *Roofline: An Insightful Visual Performance Model for
-#   Multicore Architectures.* 2009, [doi 10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785).
+# - S. Williams, A. Waterman, D. Patterson. *Roofline: An Insightful Visual Performance Model
+#   for Multicore Architectures.* 2009,
+#   [doi 10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785).
