@@ -1377,13 +1377,13 @@ for name, milliseconds in times.items():
 #
 # ### Whole networks
 #
-# One image of 224 × 224, twelve networks of torchvision's (random weights: they take as long as
+# One image of 224 × 224, eleven networks of torchvision's (random weights: they take as long as
 # trained ones). The line joins networks of equal speed, through ResNet-50.
 
 # %% tags=["demo"]
 families = {
     "plain": ["resnet18", "resnet34", "resnet50", "wide_resnet50_2"],
-    "first": ["resnext50_32x4d", "regnet_x_400mf", "regnet_x_3_2gf"],
+    "first": ["resnext50_32x4d", "regnet_x_400mf"],
     "second": ["mobilenet_v2", "efficientnet_b0", "shufflenet_v2_x1_0"],
     "fourth": ["densenet121", "vgg16"],
 }
