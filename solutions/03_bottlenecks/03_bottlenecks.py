@@ -828,7 +828,7 @@ print("largest difference:", (ours(x) - theirs(x)).abs().max().item())
 # where its traffic goes; a kernel of 7 in both; then batch 64.
 
 # %% tags=["demo"]
-from plusx.widgets import BlockExplorer
+from plusx.block_explorer import BlockExplorer
 
 BlockExplorer()
 

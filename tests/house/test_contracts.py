@@ -16,7 +16,8 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 ORDER = {
     "plusx": (
         "errors expect seeds device costs diagnose diagnose_costs diagnose_bottlenecks models "
-        "bottlenecks weights checks probes plots widgets __init__"
+        "bottlenecks weights checks probes plots widgets block_explorer "
+        "__init__"
     ).split(),
     "nbproctor": (
         "errors config text records lesson notebook wire outputs imports source stubs "

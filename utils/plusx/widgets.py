@@ -1,4 +1,4 @@
-"""Explorers: controls above a figure that is drawn anew at every change."""
+"""Explorers: controls above a live figure, and a still figure where widgets cannot run."""
 
 import base64
 import io
@@ -10,8 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from plusx.costs import Conv, block_layers
-from plusx.plots import COLOURS, STYLE, draw_block, gradient_axes, gradient_panels, layer_name
+from plusx.plots import COLOURS, STYLE, gradient_axes, gradient_panels
 from plusx.probes import gradient_profile
 
 try:
@@ -21,32 +20,34 @@ except ImportError:  # the still figure remains
 
 LIMITS = (1e-20, 1e20)  # of the axis: fixed, so that curves of two settings compare
 SEEDS = 5
+WIDE = {"description_width": "initial"}
 
 
 class Explorer:
-    """A box of controls and a live figure; a still figure where widgets cannot run.
+    """Controls and one live figure; make it the last expression of a cell.
 
-    A subclass says what its controls are and draws a PNG for their values. Make it the last
-    expression of a cell.
+    A subclass says what is drawn for one setting (`draw`), what the controls are (`inputs`), and
+    what readers without a kernel see (`still_figure`).
     """
 
-    summary = "an explorer"
+    about = ""
 
-    def inputs(self) -> dict[str, Any]:
-        """The controls (ipywidgets) by the name of the argument of `draw` that each sets."""
-        raise NotImplementedError
-
-    def draw(self, **settings: Any) -> bytes:
+    def draw(self, **setting: Any) -> bytes:
         """A PNG for one setting of the controls."""
         raise NotImplementedError
 
-    def still(self) -> bytes:
-        """A PNG for readers without a kernel."""
+    def inputs(self) -> dict[str, Any]:
+        """The controls, by the argument of `draw` that each sets."""
+        raise NotImplementedError
+
+    def still_figure(self) -> Figure:
+        """A figure of several settings at once."""
         raise NotImplementedError
 
     def controls(self) -> Any:
-        """The controls, two in a row, above the figure that follows them."""
-        inputs, picture = self.inputs(), ipywidgets.Image(format="png")
+        """The box of ipywidgets: controls above the figure, two in a row."""
+        inputs = self.inputs()
+        picture = ipywidgets.Image(format="png")
 
         def update(_change: object = None) -> None:
             picture.value = self.draw(**{name: item.value for name, item in inputs.items()})
@@ -58,11 +59,17 @@ class Explorer:
         rows = [ipywidgets.HBox(items[n : n + 2]) for n in range(0, len(items), 2)]
         return ipywidgets.VBox([*rows, picture])
 
+    def still(self) -> bytes:
+        """A PNG of the still figure."""
+        drawing = self.still_figure()
+        plt.close(drawing)  # or the cell would show it a second time
+        return _png(drawing)
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """The widget for front ends that have widgets, the still figure for all others."""
         still = base64.b64encode(self.still()).decode()
         bundle = self.controls()._repr_mimebundle_() if ipywidgets is not None else {}
-        return bundle | {"text/plain": self.summary, "image/png": still}
+        return bundle | {"text/plain": self.about, "image/png": still}
 
 
 class GradientExplorer(Explorer):
@@ -71,7 +78,7 @@ class GradientExplorer(Explorer):
     One step takes some 50 ms on one CPU core.
     """
 
-    summary = "gradient norms by layer"
+    about = "gradient norms by layer"
 
     def __init__(self) -> None:
         with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
@@ -83,15 +90,6 @@ class GradientExplorer(Explorer):
             gradient_axes(self._axis, " ")
             self._figure.tight_layout()
 
-    def inputs(self) -> dict[str, Any]:
-        wide = {"description_width": "initial"}
-        return {
-            "depth": ipywidgets.IntSlider(50, 1, 100, description="depth (layers)", style=wide),
-            "gain": ipywidgets.FloatSlider(1.0, min=0.1, max=3.0, step=0.05, description="gain"),
-            "skip": ipywidgets.Checkbox(False, description="skip connection", style=wide),
-            "norm": ipywidgets.Checkbox(False, description="batch norm", style=wide),
-        }
-
     def draw(self, depth: int, gain: float, skip: bool, norm: bool) -> bytes:  # type: ignore[override]
         """A PNG of the gradient norms of 5 seeds for one setting."""
         runs = gradient_profile(depth, gain, skip, norm, width=32, batch=16, seeds=SEEDS)
@@ -102,11 +100,18 @@ class GradientExplorer(Explorer):
         self._axis.set_title(_summary(runs, skip, norm))
         return _png(self._figure)
 
-    def still(self) -> bytes:
-        """A PNG of four gains without and with the skip, for readers without a kernel."""
-        drawing = gradient_panels()
-        plt.close(drawing)  # or the cell would show it a second time
-        return _png(drawing)
+    def inputs(self) -> dict[str, Any]:
+        """Sliders for depth and gain, switches for skip and norm."""
+        return {
+            "depth": ipywidgets.IntSlider(50, 1, 100, description="depth (layers)", style=WIDE),
+            "gain": ipywidgets.FloatSlider(1.0, min=0.1, max=3.0, step=0.05, description="gain"),
+            "skip": ipywidgets.Checkbox(False, description="skip connection", style=WIDE),
+            "norm": ipywidgets.Checkbox(False, description="batch norm", style=WIDE),
+        }
+
+    def still_figure(self) -> Figure:
+        """Four gains without and with the skip."""
+        return gradient_panels()
 
 
 def _png(drawing: Figure) -> bytes:
@@ -119,86 +124,3 @@ def _summary(runs: Tensor, skip: bool, norm: bool) -> str:
     exponent = runs[:, 0].log10().median().item()
     parts = ["with skip" if skip else "without skip", "batch norm" if norm else "no norm"]
     return f"{', '.join(parts)}: at the input $10^{{{exponent:.1f}}}$ (median of {SEEDS} seeds)"
-
-
-RATIOS = {"1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2, "1": 1, "2": 2, "4": 4, "6": 6}
-GROUPINGS = ("1 (dense)", "4", "32", "depthwise")
-
-
-class BlockExplorer(Explorer):
-    """Channels, inner width, kernel and groups of a block against what each layer costs.
-
-    Nothing is timed: all numbers are counted, for one image. One step takes some 100 ms.
-    """
-
-    summary = "what the three layers of a block cost"
-
-    def inputs(self) -> dict[str, Any]:
-        wide = {"description_width": "initial"}
-
-        def choice(options: Any, value: object, name: str) -> Any:
-            return ipywidgets.Dropdown(options=options, value=value, description=name, style=wide)
-
-        return {
-            "channels": choice([64, 128, 256, 512], 256, "channels in and out"),
-            "ratio": choice(RATIOS, 1 / 4, "inner width / channels"),
-            "kernel": choice([1, 3, 5, 7], 3, "kernel"),
-            "grouping": choice(GROUPINGS, GROUPINGS[0], "groups"),
-            "size": choice([7, 14, 28, 56], 14, "image (pixels)"),
-            "batch": choice([1, 8, 64], 1, "batch"),
-        }
-
-    def draw(  # type: ignore[override]
-        self, channels: int, ratio: float, kernel: int, grouping: str, size: int, batch: int
-    ) -> bytes:
-        """A PNG of the block's shape and of the cost of its layers."""
-        layers = explored_block(channels, ratio, kernel, grouping)
-        with mpl.rc_context(STYLE):
-            drawing = Figure(figsize=(8, 3.2), dpi=90)
-            FigureCanvasAgg(drawing)
-            left, right = drawing.subplots(1, 2, width_ratios=(1, 2))
-            draw_block(left, layers, max(channels, int(ratio * channels)))
-            _draw_shares(right, layers, size, batch)
-            return _png(drawing)
-
-    def still(self) -> bytes:
-        """A PNG of ResNet's bottleneck at 256 channels."""
-        return self.draw(256, 1 / 4, 3, GROUPINGS[0], 14, 1)
-
-
-def explored_block(channels: int, ratio: float, kernel: int, grouping: str) -> tuple[Conv, ...]:
-    """The block that the explorer's controls describe; groups never exceed the width."""
-    width = int(channels * ratio)
-    groups = width if grouping == "depthwise" else min(width, int(grouping.split()[0]))
-    return block_layers(channels, width, kernel, groups)
-
-
-def _draw_shares(axis: Any, layers: tuple[Conv, ...], size: int, batch: int) -> None:
-    """Each layer's part of the block's multiply-adds, and of the numbers it moves."""
-    operations = [batch * layer.multiply_adds(size) for layer in layers]
-    moved = [layer.numbers_moved(size, batch) for layer in layers]
-    for shift, role, name, counts in (
-        (-0.19, "residual", "multiply-adds", operations),
-        (0.19, "third", "numbers moved", moved),
-    ):
-        shares = [100 * count / sum(counts) for count in counts]
-        rows = [row + shift for row in range(len(layers))]
-        axis.barh(rows, shares, 0.36, color=COLOURS[role], label=f"{name}: {_short(sum(counts))}")
-    names = [layer_name(layer) for layer in layers]
-    axis.set(yticks=range(len(layers)), yticklabels=names, xlim=(0, 100))
-    axis.invert_yaxis()
-    axis.grid(False, axis="y")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=2, fontsize=9)
-    weights, ratio = sum(layer.weights for layer in layers), sum(operations) / sum(moved)
-    axis.set_xlabel(
-        f"share of the block (per cent)\n"
-        f"{weights:,} weights, {ratio:.1f} multiply-adds per number moved"
-    )
-
-
-def _short(count: int) -> str:
-    """A count in three digits: 13.6 M, 1.2 G."""
-    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= factor:
-            return f"{count / factor:.3g} {letter}"
-    return str(count)
