@@ -45,7 +45,7 @@ MARKERS = {
     "first": "^",
     "second": "D",
     "third": "v",
-    "fourth": "P",
+    "fourth": "x",
 }
 STYLE: dict[Any, Any] = {
     "axes.grid": True,
