@@ -8,6 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from plusx.bottlenecks import (
+        Bottleneck,
+        BottleneckResNet,
+        InvertedBottleneck,
+        SqueezeExcite,
+    )
+    from plusx.costs import (
+        Conv,
+        block_layers,
+        count_multiply_adds,
+        forward_milliseconds,
+        receptive_field,
+        resnet_reach,
+    )
     from plusx.data import Data, load_data
     from plusx.device import choose_device
     from plusx.errors import ArgumentError, ExpectationError, PlusxError, WeightsError
@@ -39,17 +53,24 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "BasicBlock",
+    "Bottleneck",
+    "BottleneckResNet",
     "CifarResNet",
+    "Conv",
     "Data",
     "ExpectationError",
+    "InvertedBottleneck",
     "Mlp",
     "PadShortcut",
     "PlusxError",
     "Recipe",
     "Record",
+    "SqueezeExcite",
     "Training",
     "WeightsError",
+    "block_layers",
     "choose_device",
+    "count_multiply_adds",
     "count_parameters",
     "expect_close",
     "expect_equal",
@@ -59,6 +80,7 @@ __all__ = [
     "expect_type",
     "expect_works",
     "fill_by_shape",
+    "forward_milliseconds",
     "gradient_norms",
     "gradient_profile",
     "hidden_states",
@@ -66,6 +88,8 @@ __all__ = [
     "load_data",
     "load_reference",
     "pad_shortcut",
+    "receptive_field",
+    "resnet_reach",
     "saved_mebibytes",
     "seed_all",
     "similarity_kept",
@@ -75,6 +99,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "bottlenecks": ("Bottleneck", "BottleneckResNet", "InvertedBottleneck", "SqueezeExcite"),
+    "costs": (
+        "Conv",
+        "block_layers",
+        "count_multiply_adds",
+        "forward_milliseconds",
+        "receptive_field",
+        "resnet_reach",
+    ),
     "data": ("Data", "load_data"),
     "device": ("choose_device",),
     "errors": ("ArgumentError", "ExpectationError", "PlusxError", "WeightsError"),
