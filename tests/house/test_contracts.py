@@ -15,7 +15,9 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect seeds device diagnose models weights probes plots widgets __init__"
+        "errors expect seeds device fingerprint costs diagnose diagnose_depth diagnose_costs "
+        "diagnose_bottlenecks models bottlenecks identity weights checks probes data training "
+        "experiments reference plots widgets block_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config text scratch records lesson notebook wire outputs imports source stubs "
