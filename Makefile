@@ -22,7 +22,7 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test fuzz bench build picture lint format lock clean
+.PHONY: help lab demo check test fuzz bench hostile build picture lint format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,10 @@ bench: $(STAMP) ## measure how fast the grader is
 	  echo "plusx: nbproctor has no bench command yet"; exit 2; }
 	@echo "plusx: measuring the grader"
 	@$(BIN)/nbproctor bench $(ARGS)
+
+hostile: $(STAMP) ## grade every attack, here and with stock nbgrader, and write docs/security.md
+	@echo "plusx: grading attacks (half an hour on two cores; bubblewrap contains stock nbgrader)"
+	@$(BIN)/python tests/hostile/table.py $(ARGS)
 
 build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 makes one
 	@echo "plusx: building notebooks"

@@ -20,17 +20,23 @@ c.CourseDirectory.release_directory = "notebooks"
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", ".*"]
 
 # The rebuilt notebook needs none of nbgrader's sanitizing: no byte of it but text is a student's.
+c.Autograde.pre_convert_hook = "nbproctor.gradebook.set_traps_aside"
 c.Autograde.exporter_class = "nbproctor.gradebook.RebuildingExporter"
 c.Autograde.sanitize_preprocessors = []
 c.Autograde.autograde_preprocessors = [
     "nbproctor.gradebook.JudgedExecute",
     "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
-    "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
+    # Scores and late penalties, in one transaction.
+    "nbproctor.staging.RecordMarks",
 ]
+# One student's broken archive does not keep the others' work from being collected.
+c.ZipCollectApp.extractor_plugin = "nbproctor.collect.CarefulExtractor"
 # Times and sizes that one submission may use: see nbproctor.config.Limits.
 c.RebuildingExporter.limits = {"cell_timeout_s": 60, "notebook_timeout_s": 600}
+
+# Feedback is written on whole results only, and is whole itself.
+c.GenerateFeedback.exporter_class = "nbproctor.staging.FeedbackExporter"
 
 # What students write is shown to instructors: no HTML of theirs reaches a browser unclean.
 c.HTMLExporter.filters = {"markdown2html": "nbproctor.feedback.safe_markdown"}

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbproctor.classroom import Classroom, hand_in, read_class
 from nbproctor.errors import ConfigError
@@ -18,6 +18,7 @@ from nbproctor.records import CellResult, Verdict
 from nbproctor.report import SYMBOLS, StudentRow, class_page, plain, points
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
+from nbproctor.sealed import read_sealed
 
 if TYPE_CHECKING:
     from nbproctor.gradebook import Course
@@ -47,6 +48,7 @@ def run_demo(
         ConfigError: the class or the lesson it worked on is not there, or `keep` is.
         GradebookError: a step of nbgrader's failed.
         SandboxError: this machine cannot give the level `sandbox`.
+        UnfinishedError: a student's result is not whole.
     """
     strongest_level(sandbox)  # now rather than after the first steps
     began = time.monotonic()
@@ -148,14 +150,15 @@ def _rows(course: "Course", classroom: Classroom, seconds: Mapping[str, float]) 
     scores = {score.student: score for score in course.scores(classroom.lesson)}
     rows = []
     for student in classroom.students:
-        results, sandbox = _graded(course.root, classroom.lesson, student.name)
+        results, told = _graded(course.root, classroom.lesson, student.name)
         given, expected = scores[student.name], classroom.expected[student.name]
         row = StudentRow(
             student=student.name,
             results=results,
             score=given.score,
             seconds=seconds[student.name],
-            sandbox=sandbox,
+            sandbox=told["sandbox"],
+            notes=tuple(told["notes"]),
             about=student.about,
             late_penalty=given.late_penalty,
             expected_score=expected.score,
@@ -168,17 +171,12 @@ def _rows(course: "Course", classroom: Classroom, seconds: Mapping[str, float]) 
     return rows
 
 
-def _graded(folder: Path, lesson: str, student: str) -> tuple[tuple[CellResult, ...], str]:
-    """The verdicts in an autograded notebook, and the sandbox that it ran in."""
-    path = folder / "autograded" / student / lesson / f"{lesson}.ipynb"
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    found = [cell["metadata"]["nbproctor"] for cell in notebook["cells"] if _is_graded(cell)]
-    results = [CellResult(**{**data, "verdict": Verdict(data["verdict"])}) for data in found]
-    return tuple(results), notebook["metadata"]["nbproctor"]["sandbox"]
-
-
-def _is_graded(cell: Mapping[str, Mapping[str, Mapping[str, object]]]) -> bool:
-    return "verdict" in cell["metadata"].get("nbproctor", {})
+def _graded(
+    folder: Path, lesson: str, student: str
+) -> tuple[tuple[CellResult, ...], dict[str, Any]]:
+    """The verdicts in an autograded notebook, and what it says about itself: sandbox, notes."""
+    found = read_sealed(folder / "autograded" / student / lesson / f"{lesson}.ipynb")
+    return found.results, found.about
 
 
 def _disagreements(

@@ -5,6 +5,7 @@ NbproctorError
 ├── LessonError        a lesson (source or release notebook) is not what grading needs
 ├── BuildError         a lesson could not be built, or a generated file is stale
 ├── GradebookError     nbgrader's gradebook and the lesson do not belong together
+├── UnfinishedError    a student's result is missing, or not whole
 ├── GraderError        the grader itself failed (judge, kernel start): nobody's answer is at fault
 │   ├── SandboxError       student code cannot be confined as the settings ask: nothing is graded
 │   └── ProxyLimitError    a test asks of a proxy what a proxy cannot do: the test's author is told
@@ -32,6 +33,7 @@ __all__ = [
     "RemoteTimeoutError",
     "SandboxError",
     "StudentError",
+    "UnfinishedError",
     "WrongKindError",
 ]
 
@@ -67,6 +69,10 @@ class BuildError(NbproctorError):
 
 class GradebookError(NbproctorError):
     """nbgrader's gradebook and the lesson do not belong together."""
+
+
+class UnfinishedError(NbproctorError):
+    """A student's result is missing, or not whole: grading was interrupted, or never began."""
 
 
 class GraderError(NbproctorError):

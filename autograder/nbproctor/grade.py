@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.config import Limits
+from nbproctor.errors import GraderError, SandboxError
+from nbproctor.forbidden import forbidden_notes
 from nbproctor.graded_notebook import rebuilt_notebook
 from nbproctor.imports import imported_modules
 from nbproctor.judge_process import JudgeProcess
@@ -56,6 +58,17 @@ def grade_submission(
         SandboxError: this machine cannot give the level asked for.
         GraderError: no kernel or no judge could be started: no verdict would be fair.
     """
+    try:
+        return _grade(lesson, submission, limits, files, sandbox)
+    except SandboxError:
+        raise
+    except GraderError:  # something killed a kernel or a judge that was not running anything
+        return _grade(lesson, submission, limits, files, sandbox)
+
+
+def _grade(
+    lesson: Lesson, submission: Submission, limits: Limits, files: Path | None, sandbox: Level
+) -> Graded:
     began = time.monotonic()
     level = strongest_level(sandbox)
     planned = plan(lesson, submission)
@@ -71,11 +84,13 @@ def grade_submission(
             run.run()
     results = tuple(run.result(cell) for cell in lesson.graded)
     seconds = time.monotonic() - began
-    report = Report(lesson.name, results, submission.notes, seconds, str(level))
+    review = forbidden_notes(lesson, planned)
+    notes = (*submission.notes, *(note for found in review.values() for note in found))
+    report = Report(lesson.name, results, notes, seconds, str(level))
     by_id = {result.grade_id: result for result in results}
     outputs = {n: execution.outputs.cells for n, execution in run.executions.items()}
-    notebook = rebuilt_notebook(lesson, planned, by_id, outputs)
-    notebook["metadata"]["nbproctor"] = {"sandbox": str(level)}
+    notebook = rebuilt_notebook(lesson, planned, by_id, outputs, review)
+    notebook["metadata"]["nbproctor"] = {"sandbox": str(level), "notes": list(notes)}
     return Graded(notebook, report)
 
 

@@ -1,16 +1,18 @@
-"""The one module of the grader that talks to nbgrader.
+"""Grading through nbgrader.
 
-`nbgrader_config.py` names two classes of this module, and with them the stock commands
+`nbgrader_config.py` names two classes of this module, and by them the stock commands
 (`nbgrader autograde`, formgrader's buttons) grade through nbproctor:
 
 - RebuildingExporter reads a submission, whatever it is, and writes the rebuilt notebook.
 - JudgedExecute runs it in a student kernel with the tests outside, and leaves verdicts as
   ordinary cell outputs, from which nbgrader's own SaveAutoGrades takes the scores.
 
+What else the configuration names, so that a run may be killed at any moment, is in `staging`.
 `Course` drives nbgrader's own steps for a course folder.
 """
 
 import logging
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
+from nbgrader.utils import parse_utc
 from traitlets import Dict, Enum, validate
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
@@ -35,8 +38,10 @@ from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
+from nbproctor.sealed import sealed
+from nbproctor.staging import Recorded, in_stages, submission_digest
 
-__all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score"]
+__all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score", "set_traps_aside"]
 
 CONFIG_FILE = "nbgrader_config.py"
 
@@ -106,15 +111,60 @@ class RebuildingExporter(NotebookExporter):
         limits_from(proposal["value"])
         return proposal["value"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        in_stages(self.parent)
+
     def from_filename(
         self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
     ) -> Any:
         converter: Any = self.parent
         if resources is None or not converter._sanitizing:
-            return super().from_filename(filename, resources=resources, **kwargs)
+            text, made = super().from_filename(filename, resources=resources, **kwargs)
+            return sealed(str(text), made["nbproctor"]["submission"]), made
         work = _work(converter.coursedir, resources, limits_from(self.limits))
+        _leave_out_files(converter, resources)
         rebuilt = nbformat.from_dict(blank_notebook(work.lesson, work.submission))
         return self.from_notebook_node(rebuilt, resources=resources, **kwargs)
+
+
+def set_traps_aside(assignment: str, student: str, notebooks: list[str]) -> None:
+    """Remove from one student's submission what is no file, and a time stamp that is none.
+
+    nbgrader would follow links, and fail at a pipe or at such a time stamp. Set as
+    `c.Autograde.pre_convert_hook`; nbgrader calls it for each student, with paths of `notebooks`.
+    """
+    for path in {p for name in notebooks for p in Path(name).parent.rglob("*")}:
+        is_trap = path.is_symlink() or not (path.is_file() or path.is_dir())
+        if path.name == "timestamp.txt" and not is_trap:
+            is_trap = not _is_time(path)
+        if is_trap and str(path) not in notebooks:  # of these read_submission says what is wrong
+            path.unlink()
+
+
+def _is_time(path: Path) -> bool:
+    """Whether a file holds a time stamp that nbgrader can read."""
+    try:
+        parse_utc(path.read_text(encoding="utf-8").strip())
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _leave_out_files(converter: Any, resources: dict[str, Any]) -> None:
+    """Take away what nbgrader has copied of a submission beside its notebook.
+
+    It follows links, and what stands here is handed back with the feedback.
+    """
+    ids = resources["nbgrader"]
+    graded = Path(converter._format_dest(ids["assignment"], ids["student"]))
+    coursedir = converter.coursedir
+    source = Path(coursedir.format_path(coursedir.source_directory, ".", ids["assignment"]))
+    for place, _, names in os.walk(graded):
+        for path in (Path(place, name) for name in names):
+            theirs = not (source / path.relative_to(graded)).is_file()
+            if theirs and path.name != "timestamp.txt" and path.suffix != ".ipynb":
+                path.unlink()
 
 
 class JudgedExecute(Execute):
@@ -125,13 +175,16 @@ class JudgedExecute(Execute):
     ) -> tuple[nbformat.NotebookNode, dict[str, Any]]:
         exporter = self.parent
         limits = limits_from(exporter.limits)
-        work = _work(exporter.parent.coursedir, resources, limits)
+        coursedir, ids = exporter.parent.coursedir, resources["nbgrader"]
+        digest = submission_digest(coursedir, ids["assignment"], ids["student"], ids["notebook"])
+        work = _work(coursedir, resources, limits)
         level = Level(exporter.sandbox)
         if level is Level.OFF:
             self.log.warning(NO_SANDBOX)
         graded = grade_submission(work.lesson, work.submission, limits, work.files, level)
         for note in graded.report.notes:
-            self.log.info("%s: %s", resources["nbgrader"]["student"], note)
+            self.log.info("%s: %s", ids["student"], note)
+        resources["nbproctor"] = {"submission": digest}
         return nbformat.from_dict(graded.notebook), resources
 
 
@@ -189,8 +242,19 @@ class Course:
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
         self._checked("zip_collect", {"success": done.returncode == 0, "log": done.stderr})
 
-    def autograde(self, assignment: str, student: str) -> None:
-        self._checked("autograde", self.api.autograde(assignment, student, force=True))
+    def autograde(self, assignment: str, student: str = "*", force: bool = True) -> None:
+        """Grade one student or, without `force`, whoever of a class has no whole result."""
+        self._checked("autograde", self.api.autograde(assignment, student, force=force))
+
+    def unfinished(self, assignment: str) -> dict[str, str]:
+        """Students who handed in and have no whole result, each with the reason.
+
+        Grading them again is all that is left to do after a run was killed.
+        """
+        recorded = Recorded.read(self.api.coursedir.db_url, assignment)
+        students = sorted(self.api.get_submitted_students(assignment))
+        reasons = {name: recorded.why_unfinished(self.api.coursedir, name) for name in students}
+        return {name: reason for name, reason in reasons.items() if reason}
 
     def generate_feedback(self, assignment: str) -> None:
         self._checked("generate_feedback", self.api.generate_feedback(assignment, force=True))

@@ -1,6 +1,6 @@
 """The graded notebook: the rebuilt cells, with verdicts as outputs that nbgrader reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbproctor.lesson import Lesson, Role
@@ -15,17 +15,24 @@ def rebuilt_notebook(
     planned: list[Planned],
     results: Mapping[str, CellResult] | None = None,
     outputs: Mapping[int, list[dict[str, Any]]] | None = None,
+    review: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The rebuilt notebook as JSON data.
 
     Args:
         results: verdicts by grade_id; None before anything ran.
         outputs: outputs of the cells that ran, by their place in `planned`.
+        review: sentences for whoever looks at a cell, by grade_id: they stand below its outputs.
     """
     kept = {k: v for k, v in lesson.metadata.items() if k in ("kernelspec", "language_info")}
-    results, outputs = results or {}, outputs or {}
+    results, outputs, review = results or {}, outputs or {}, review or {}
     cells = [
-        _cell_data(n, item, results.get(item.grade_id), outputs.get(n, []))
+        _cell_data(
+            n,
+            item,
+            results.get(item.grade_id),
+            [*outputs.get(n, []), *_remarks(review.get(item.grade_id, ()))],
+        )
         for n, item in enumerate(planned)
     ]
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": kept, "cells": cells}
@@ -48,6 +55,11 @@ def _cell_data(
     if item.cell_type == "code":
         data |= {"execution_count": None, "outputs": outputs}
     return data
+
+
+def _remarks(sentences: Sequence[str]) -> list[dict[str, Any]]:
+    text = "".join(f"[nbproctor] {sentence}\n" for sentence in sentences)
+    return [{"output_type": "stream", "name": "stderr", "text": text}] if sentences else []
 
 
 def _verdict_outputs(result: CellResult) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import contextlib
 import queue
 import secrets
 import socket
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from nbproctor.sandbox.forkserver import ForkServer
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed
 from nbproctor.sandbox.warden import Reason
+from nbproctor.scratch import ScratchFolder
+from nbproctor.text import has_many_brackets
 
 if TYPE_CHECKING:
     import zmq
@@ -90,7 +91,7 @@ class StudentKernel:
         from jupyter_client.blocking.client import BlockingKernelClient
 
         key = secrets.token_hex(32)
-        with tempfile.TemporaryDirectory(prefix="nbp-") as folder, ExitStack() as theirs:
+        with ScratchFolder() as folder, ExitStack() as theirs:
             # The kernel gets sockets that listen already: it shares no folder with the grader.
             listeners = [theirs.enter_context(_listener(f"{folder}/k-{n}")) for n in PORTS]
             self.calls, calls = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -109,6 +110,7 @@ class StudentKernel:
                 server=self.server,
             )
             self.client = BlockingKernelClient(context=_bounded_context())
+            self.client.session.unpack = _unpack
             info: Any = {**connection(f"{folder}/k"), "key": key.encode()}
             self.client.load_connection_info(info)
             self._connect()
@@ -233,6 +235,15 @@ def _bounded_context() -> "zmq.Context[zmq.Socket[bytes]]":
     context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
     context.setsockopt(zmq.RCVHWM, MAX_MESSAGES)
     return context
+
+
+def _unpack(data: bytes) -> Any:
+    """The JSON of one part of a message; an error for a small one that would become large."""
+    from jupyter_client.session import json_unpacker
+
+    if has_many_brackets(data):
+        raise ValueError("a message of brackets")
+    return json_unpacker(data)
 
 
 def _listener(path: str) -> socket.socket:

@@ -5,6 +5,7 @@ its solution cells and of cells that the learner added: no metadata, no outputs.
 """
 
 import json
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from nbproctor.config import Limits
 from nbproctor.lesson import Cell, Lesson
-from nbproctor.text import plain_text
+from nbproctor.text import MAX_BRACKETS, has_many_brackets, plain_text
 
 __all__ = ["Planned", "Submission", "answered", "plan", "read_submission"]
 
@@ -106,12 +107,18 @@ class _UnreadableError(Exception):
 
 def _raw_cells(path: Path, limits: Limits) -> Iterator[dict[str, Any]]:
     try:
-        size = path.stat().st_size
+        # A link may lead to another's work, and a pipe keeps its reader waiting for ever.
+        if not stat.S_ISREG((status := path.lstat()).st_mode):
+            raise _UnreadableError("it is no ordinary file")
+        size = status.st_size
         if size > limits.max_notebook_bytes:
             raise _UnreadableError(
                 f"it has {size:,} bytes, more than {limits.max_notebook_bytes:,}"
             )
-        notebook = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        if has_many_brackets(data):
+            raise _UnreadableError(f"it has more than {MAX_BRACKETS:,} brackets")
+        notebook = json.loads(data)
     except OSError as error:
         raise _UnreadableError(f"the file cannot be opened ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -179,7 +186,7 @@ class _Sorter:
         if isinstance(grade_id, str) and len(grade_id) <= MAX_GRADE_ID:
             if grade_id in self.lesson.by_grade_id:
                 return self.lesson.by_grade_id[grade_id]
-            named = plain_text(grade_id)
+            named = " ".join(plain_text(grade_id).split())
             self.notes.append(f"The lesson has no cell '{named}': taken as the learner's own.")
         cell = self.by_id.get(raw["id"]) if isinstance(raw.get("id"), str) else None
         cell = cell or self.given_texts.get(text.strip())

@@ -61,6 +61,7 @@ class StudentRow:
         score: points in the gradebook, after the late penalty.
         seconds: how long grading took.
         sandbox: the level at which the student's code ran.
+        notes: what was noticed in the submission, for a person to look at.
         expected_score: what a made-up student should get; None where nothing is expected.
         differences: what was expected instead, by grade_id or "score".
     """
@@ -72,6 +73,7 @@ class StudentRow:
     about: str = ""
     late_penalty: float = 0.0
     sandbox: str = ""
+    notes: tuple[str, ...] = ()
     expected_score: float | None = None
     differences: Mapping[str, str] = field(default_factory=dict)
 

@@ -211,9 +211,22 @@ def _cell_problems(cell: SourceCell) -> list[str]:
         problems += _graded_problems(cell)
     for name, allowed in _MARKER_RULES.items():
         problems += _marker_problems(cell, name, allowed(cell))
+    problems += _forbidden_problems(cell)
     if not problems and SCHEME in cell.text and not (cell.is_task or _scheme_is_inside(cell.text)):
         problems.append("a mark scheme outside the solution region, where nbgrader cannot clear it")
     return problems
+
+
+def _forbidden_problems(cell: SourceCell) -> list[str]:
+    """Names that an answer has no need of: see nbproctor.forbidden."""
+    options = cell.metadata.get("nbproctor")
+    if options is None:
+        return []
+    names = options.get("forbidden") if isinstance(options, dict) else None
+    if not cell.is_answer or not isinstance(names, list) or set(options) != {"forbidden"}:
+        return ['expected nbproctor={"forbidden": [...]} on a solution cell']
+    odd = [n for n in names if not (isinstance(n, str) and re.fullmatch(r"\w+\.\w+", n))]
+    return [f"a forbidden name is package.name, got {n!r}" for n in odd]
 
 
 _MARKER_RULES: dict[str, Callable[[SourceCell], bool]] = {

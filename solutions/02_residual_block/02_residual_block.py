@@ -230,7 +230,7 @@ print(tuple(halved.shape), tuple(x[:, :, ::2, ::2].shape))
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "pad_shortcut", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "pad_shortcut", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.pad_shortcut", "plusx.PadShortcut"]}
 def pad_shortcut(x, out_channels, stride):
     """Option A: subsample the pixels, append channels of zeros.
 
@@ -327,7 +327,7 @@ expect_true(y.is_meta, "pad_shortcut: the device of the result is that of x")
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "basic_block", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "basic_block", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.BasicBlock", "plusx.torchvision_block", "torchvision.BasicBlock"]}
 class BasicBlock(nn.Module):
     """y = relu(F(x) + shortcut(x)), with F = conv 3x3, norm, relu, conv 3x3, norm.
 
@@ -926,7 +926,7 @@ plots.show()
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "gradient_norms", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "gradient_norms", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.gradient_norms", "plusx.gradient_profile"]}
 def gradient_norms(layers, x, v):
     """Lengths of the gradient of v . x_L with respect to every state x_0, ..., x_L.
 
@@ -1207,7 +1207,7 @@ print(f"ResNet-20, option A, by hand: {stem + stages + head:,}")
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "cifar_resnet", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "cifar_resnet", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.CifarResNet", "torchvision.ResNet"]}
 class CifarResNet(nn.Module):
     """The residual network of 6n + 2 layers for small images.
 
@@ -1398,7 +1398,7 @@ print(list(first.state_dict())[:3], "->", list(second.state_dict())[:3])
 # </details>
 
 
-# %% nbgrader={"grade": false, "grade_id": "resnet18", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "resnet18", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["torchvision.resnet18", "torchvision.ResNet"]}
 class ResNet18(nn.Module):
     """ResNet-18; its tensors stand in the order of torchvision's.
 

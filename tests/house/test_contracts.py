@@ -15,21 +15,24 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect seeds device diagnose models weights probes plots widgets __init__"
+        "errors expect seeds device fingerprint costs diagnose diagnose_depth diagnose_costs "
+        "diagnose_bottlenecks models bottlenecks identity weights checks probes data training "
+        "experiments reference plots widgets block_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config text records lesson notebook wire outputs imports source stubs "
+        "errors config text scratch records lesson notebook wire outputs imports source stubs "
         "student proxy gradients judge "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
         "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
         "sandbox.launch sandbox.forkserver sandbox.probe sandbox.process doctor "
-        "connection kernel_app kernel judge_process graded_notebook grade "
+        "connection kernel_app kernel judge_process graded_notebook sealed forbidden grade work "
+        "collect staging "
         "gradebook release executed build check bench charts feedback report classroom demo cli "
         "__init__ __main__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
-NBGRADER = {"gradebook", "release", "bench"}
+NBGRADER = {"collect", "staging", "gradebook", "release", "bench"}
 
 MODULES = [
     pytest.param(package, path, id=f"{package}.{path.stem}")

@@ -17,7 +17,11 @@ from nbproctor.lesson import Cell, Lesson, Role, load_lesson
 from nbproctor.records import Verdict
 
 ROOT = Path(__file__).parents[2]
-LESSONS = {"02_residual_block": "residual_block_cases"}
+LESSONS = {
+    "01_degradation": "degradation_cases",
+    "02_residual_block": "residual_block_cases",
+    "03_bottlenecks": "bottlenecks_cases",
+}
 MUTANTS = [
     pytest.param(name, mutant, id=f"{name[:2]}-{mutant.exercise}-{mutant.name}")
     for name, module in LESSONS.items()

@@ -79,11 +79,6 @@ def test_judge_memory_is_not_sent_to_the_student() -> None:
 # (a) marks
 
 
-def test_a_score_that_is_no_number_is_not_full_marks(tmp_path: Path) -> None:
-    cheat = {"half": "import numpy as np\ndef half(x): return np.zeros(0)"}
-    assert grade(tmp_path, cheat)[1]["test_half"] != "passed"
-
-
 def test_a_numpy_score_is_a_score() -> None:
     test = "score = np.sum([f(x) == x for x in (1, 2)])\nscore"
     assert verdict("def f(x): return 0", test, ["f"], points=2).score == 0
@@ -186,23 +181,6 @@ def raw(kind, content, parent=json.dumps(k.get_parent()["header"], default=str))
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "raw('stream', '{}', 'null')",
-        "raw('stream', '{}', '[1]')",
-        "raw('stream', '[1]')",
-        "raw('stream', '[' * 100000)",
-        "raw('fits', '7')",
-        "raw(None, '{}')",
-        "raw('_delattr__', '\"cells\"'); print(1)",
-    ],
-)
-def test_forged_kernel_messages_do_not_stop_grading(tmp_path: Path, line: str) -> None:
-    found = grade(tmp_path, {"double": f"{FORGE}{line}\n{RIGHT['double']}"})[1]
-    assert found["test_half"] == "passed"
-
-
-@pytest.mark.parametrize(
     "source",
     [
         "def double(x): raise ValueError('\\ud800')",
@@ -235,26 +213,7 @@ def test_images_from_elsewhere_in_character_references(src: str) -> None:
     assert "x.example" not in safe_markdown(f'<img src="{src}">')
 
 
-def test_a_terminal_is_not_written_to(tmp_path: Path, capfd: Any) -> None:
-    forged = "import os, sys\nos.write(sys.stdout._original_stdstream_copy, b'FORGED')\n"
-    grade(tmp_path, {"double": forged + RIGHT["double"]})
-    assert "FORGED" not in "".join(capfd.readouterr())
-
-
 # (e) the judge
-
-
-def test_tensors_of_a_reply_may_not_overlap() -> None:
-    source = """
-import nbproctor.student as S
-def f(): pass
-def do_call(self, h, d, e):
-    e.payload = [bytes(1 << 20)]
-    t = {"$": "tensor", "dtype": "uint8", "shape": [1 << 20], "device": "cpu", "at": 0}
-    return {"value": [t] * 100}
-S.StudentEnd.do_call = do_call
-"""
-    assert verdict(source, "f()", ["f"]).verdict == "failed"
 
 
 # (f) honest work

@@ -119,7 +119,7 @@ def test_off_is_loud_and_stands_in_the_report(
         loaded, read_submission(path, loaded, Limits()), Limits(), sandbox=Level.OFF
     )
     assert graded.report.sandbox == "off"
-    assert graded.notebook["metadata"]["nbproctor"] == {"sandbox": "off"}
+    assert graded.notebook["metadata"]["nbproctor"]["sandbox"] == "off"
     assert "WITHOUT A SANDBOX" in check_lines(graded.report)
     page = tmp_path / "page.html"
     assert (
@@ -199,7 +199,7 @@ def test_nothing_is_left_of_a_stopped_sandbox(busy: Sandboxed) -> None:
     busy.stop()
     assert busy.reason is Reason.TOLD
     assert not [pid for pid in pids if is_running(pid)]
-    assert not os.path.exists(busy.folder)
+    assert not os.path.exists(busy.folder.path)
     assert not [path for path in (busy.group.paths if busy.group else []) if os.path.exists(path)]
 
 
@@ -220,7 +220,7 @@ def test_a_killed_grader_leaves_nothing_running(level: Level) -> None:
         "from nbproctor.sandbox.process import Sandboxed\n"
         f"made = Sandboxed(Level('{level}'), '{PROBE}', Limits(), arguments={BUSY},\n"
         "                 descriptors=[0])\n"
-        "print(made.process.pid, made.folder, flush=True)\ntime.sleep(600)"
+        "print(made.process.pid, made.folder.path, flush=True)\ntime.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as grader:
         assert grader.stdout is not None

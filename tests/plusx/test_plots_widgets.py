@@ -31,6 +31,21 @@ def test_an_unknown_role_is_refused():
         plots.plot_runs(axis, [0], torch.ones(1, 1), "a", "no such role")
 
 
+def test_means_are_drawn_with_their_deviation():
+    _, (axis,) = plots.figure()
+    plots.plot_means(
+        axis, [8, 20], [torch.tensor([1.0, 3.0]), torch.tensor([5.0, 5.0])], "a", "plain"
+    )
+    line, _, (bars,) = axis.containers[0]
+    assert line.get_ydata().tolist() == [2.0, 5.0]
+    low, high = bars.get_segments()[0][:, 1]
+    assert high - low == pytest.approx(2 * 2**0.5)
+    plots.error_axes(axis, [8, 20], "title", "error (%)")
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["8", "20"]
+    with pytest.raises(ArgumentError, match="plot_means"):
+        plots.plot_means(axis, [0], [torch.ones(2)], "a", "no such role")
+
+
 def test_gradient_panels_are_labelled():
     axes = plots.gradient_panels(depth=4).axes
     assert [axis.get_title() for axis in axes] == ["without skip, 4 layers", "with skip, 4 layers"]
@@ -71,6 +86,32 @@ def test_a_step_of_the_explorer_is_smooth():
     assert min(times) < 0.3
 
 
+def test_the_depth_explorer_draws_any_setting():
+    explorer = widgets.DepthExplorer()
+    settings = [
+        {"lr": item, "norm": norm, "epoch": epoch, "test": test}
+        for item, norm, epoch, test in [
+            (0.05, True, 8, False),
+            (0.05, True, 8, True),
+            (0.005, False, 0, False),
+            (0.2, False, 1, False),
+        ]
+    ]
+    pictures = {explorer.draw(**setting) for setting in settings}
+    assert len(pictures) == 4
+    assert all(picture.startswith(PNG) for picture in pictures)
+
+
+def test_every_position_of_the_depth_explorers_controls_has_its_runs():
+    inputs = widgets.DepthExplorer().inputs()
+    assert tuple(inputs["lr"].options) == widgets.LEARNING_RATES
+    explorer = widgets.DepthExplorer()
+    for lr in inputs["lr"].options:
+        for norm in (True, False):
+            record = explorer._runs[56, lr, norm, True]
+            assert record.train_error.shape == (5, inputs["epoch"].max + 1)
+
+
 def test_a_control_redraws_the_figure():
     box = widgets.GradientExplorer().controls()
     picture, depth = box.children[-1], box.children[0].children[0]
@@ -80,8 +121,9 @@ def test_a_control_redraws_the_figure():
     assert bytes(picture.value).startswith(PNG)
 
 
-def test_the_bundle_holds_a_widget_and_a_still_figure():
-    bundle = widgets.GradientExplorer()._repr_mimebundle_()
+@pytest.mark.parametrize("explorer", [widgets.GradientExplorer, widgets.DepthExplorer])
+def test_the_bundle_holds_a_widget_and_a_still_figure(explorer):
+    bundle = explorer()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert base64.b64decode(bundle["image/png"]).startswith(PNG)
 

@@ -8,10 +8,14 @@ import pytest
 import plusx
 
 PUBLIC = """
-    ArgumentError BasicBlock CifarResNet ExpectationError PadShortcut PlusxError WeightsError
-    choose_device count_parameters expect_close expect_equal expect_raises expect_shape
-    expect_true expect_type expect_works fill_by_shape gradient_norms gradient_profile
-    load_by_order pad_shortcut saved_mebibytes seed_all step_seconds
+    ArgumentError BasicBlock Bottleneck BottleneckResNet CifarResNet Conv Data
+    ExpectationError InvertedBottleneck Mlp PadShortcut PlusxError Recipe Record
+    SqueezeExcite Training WeightsError block_layers choose_device count_multiply_adds
+    count_parameters expect_close expect_equal expect_raises expect_shape expect_true
+    expect_type expect_works fill_by_shape forward_milliseconds gradient_norms
+    gradient_profile hidden_states load_by_order load_data load_reference pad_shortcut
+    receptive_field resnet_reach saved_mebibytes seed_all similarity_kept step_seconds
+    train weight_gradients
 """.split()
 
 
@@ -37,7 +41,10 @@ def test_light_modules_load_neither_torch_nor_matplotlib(module):
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("module", ["models", "probes", "weights", "diagnose"])
+@pytest.mark.parametrize(
+    "module",
+    ["bottlenecks", "costs", "diagnose", "diagnose_bottlenecks", "models", "probes", "weights"],
+)
 def test_only_plots_and_widgets_load_matplotlib(module):
     code = f"import sys, plusx.{module}; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,6 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from plusx.bottlenecks import (
+        Bottleneck,
+        BottleneckResNet,
+        InvertedBottleneck,
+        SqueezeExcite,
+    )
+    from plusx.costs import (
+        Conv,
+        block_layers,
+        count_multiply_adds,
+        forward_milliseconds,
+        receptive_field,
+        resnet_reach,
+    )
+    from plusx.data import Data, load_data
     from plusx.device import choose_device
     from plusx.errors import ArgumentError, ExpectationError, PlusxError, WeightsError
     from plusx.expect import (
@@ -19,26 +34,43 @@ if TYPE_CHECKING:
         expect_type,
         expect_works,
     )
-    from plusx.models import BasicBlock, CifarResNet, PadShortcut, pad_shortcut
+    from plusx.models import BasicBlock, CifarResNet, Mlp, PadShortcut, pad_shortcut
     from plusx.probes import (
         count_parameters,
         gradient_norms,
         gradient_profile,
+        hidden_states,
         saved_mebibytes,
+        similarity_kept,
         step_seconds,
+        weight_gradients,
     )
+    from plusx.reference import load_reference
     from plusx.seeds import seed_all
+    from plusx.training import Recipe, Record, Training, train
     from plusx.weights import fill_by_shape, load_by_order
 
 __all__ = [
     "ArgumentError",
     "BasicBlock",
+    "Bottleneck",
+    "BottleneckResNet",
     "CifarResNet",
+    "Conv",
+    "Data",
     "ExpectationError",
+    "InvertedBottleneck",
+    "Mlp",
     "PadShortcut",
     "PlusxError",
+    "Recipe",
+    "Record",
+    "SqueezeExcite",
+    "Training",
     "WeightsError",
+    "block_layers",
     "choose_device",
+    "count_multiply_adds",
     "count_parameters",
     "expect_close",
     "expect_equal",
@@ -48,16 +80,35 @@ __all__ = [
     "expect_type",
     "expect_works",
     "fill_by_shape",
+    "forward_milliseconds",
     "gradient_norms",
     "gradient_profile",
+    "hidden_states",
     "load_by_order",
+    "load_data",
+    "load_reference",
     "pad_shortcut",
+    "receptive_field",
+    "resnet_reach",
     "saved_mebibytes",
     "seed_all",
+    "similarity_kept",
     "step_seconds",
+    "train",
+    "weight_gradients",
 ]
 
 _HOMES = {
+    "bottlenecks": ("Bottleneck", "BottleneckResNet", "InvertedBottleneck", "SqueezeExcite"),
+    "costs": (
+        "Conv",
+        "block_layers",
+        "count_multiply_adds",
+        "forward_milliseconds",
+        "receptive_field",
+        "resnet_reach",
+    ),
+    "data": ("Data", "load_data"),
     "device": ("choose_device",),
     "errors": ("ArgumentError", "ExpectationError", "PlusxError", "WeightsError"),
     "expect": (
@@ -69,15 +120,20 @@ _HOMES = {
         "expect_type",
         "expect_works",
     ),
-    "models": ("BasicBlock", "CifarResNet", "PadShortcut", "pad_shortcut"),
+    "models": ("Mlp", "BasicBlock", "CifarResNet", "PadShortcut", "pad_shortcut"),
     "probes": (
         "count_parameters",
         "gradient_norms",
         "gradient_profile",
+        "hidden_states",
         "saved_mebibytes",
+        "similarity_kept",
         "step_seconds",
+        "weight_gradients",
     ),
+    "reference": ("load_reference",),
     "seeds": ("seed_all",),
+    "training": ("Recipe", "Record", "Training", "train"),
     "weights": ("fill_by_shape", "load_by_order"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -67,11 +67,34 @@ def wrong_blocks(block: Any, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     block = deepcopy(block)
     skip = x if block.downsample is None else block.downsample(x)  # (B, C', H', W')
     return (
-        _wrong_sums(_branch(block, x), skip, y)
+        wrong_sums(_branch(block, x), skip, y)
         | _wrong_branches(block, x, skip)
         | _wrong_modes(block, x, skip)
         | _wrong_projections(block, x)
     )
+
+
+def wrong_sums(f: Tensor, skip: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Mistakes in relu(f + skip), where f and the shortcut are right; y is the answer."""
+    return {
+        "the output is all zeros": torch.zeros_like(f),
+        "the skip is missing: relu(F(x)) comes back": F.relu(f),
+        "the skip and the final ReLU are missing: F(x) alone comes back": f,
+        "the skip has the wrong sign: F(x) - x": F.relu(f - skip),
+        "the skip has the wrong sign, and the final ReLU is missing: F(x) - x": f - skip,
+        "the branch has the wrong sign: x - F(x)": F.relu(skip - f),
+        "branch and skip are multiplied: add them": F.relu(f * skip),
+        "branch and skip are multiplied, and the final ReLU is missing": f * skip,
+        "the branch is missing: the shortcut alone comes back": skip,
+        "the branch is missing: relu of the shortcut comes back": F.relu(skip),
+        "the final ReLU is missing: it follows the sum": f + skip,
+        "a ReLU acts before the sum: it belongs after it": F.relu(f) + skip,
+        "a ReLU acts on the branch before the sum": F.relu(F.relu(f) + skip),
+        "a ReLU acts on the skip: it joins the sum as it is": F.relu(f + F.relu(skip)),
+        "the skip is scaled: it joins with factor 1": F.relu(f + _factor(y, f, skip) * skip),
+        "the branch is scaled: it joins with factor 1": F.relu(_factor(y, skip, f) * f + skip),
+        "the sum is scaled: it needs no factor": F.relu(_factor(y, 0 * f, f + skip) * (f + skip)),
+    }
 
 
 def wrong_block_counts(block: Any) -> dict[str, int]:
@@ -242,29 +265,6 @@ def _branch(block: Any, x: Tensor) -> Tensor:
 
 def _has_projection(block: Any) -> bool:
     return block.downsample is not None and any(True for _ in block.downsample.parameters())
-
-
-def _wrong_sums(f: Tensor, skip: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """F and the shortcut are right; how they come together is wrong."""
-    return {
-        "the output is all zeros": torch.zeros_like(f),
-        "the skip is missing: relu(F(x)) comes back": F.relu(f),
-        "the skip and the final ReLU are missing: F(x) alone comes back": f,
-        "the skip has the wrong sign: F(x) - x": F.relu(f - skip),
-        "the skip has the wrong sign, and the final ReLU is missing: F(x) - x": f - skip,
-        "the branch has the wrong sign: x - F(x)": F.relu(skip - f),
-        "branch and skip are multiplied: add them": F.relu(f * skip),
-        "branch and skip are multiplied, and the final ReLU is missing": f * skip,
-        "the branch is missing: the shortcut alone comes back": skip,
-        "the branch is missing: relu of the shortcut comes back": F.relu(skip),
-        "the final ReLU is missing: it follows the sum": f + skip,
-        "a ReLU acts before the sum: it belongs after it": F.relu(f) + skip,
-        "a ReLU acts on the branch before the sum": F.relu(F.relu(f) + skip),
-        "a ReLU acts on the skip: it joins the sum as it is": F.relu(f + F.relu(skip)),
-        "the skip is scaled: it joins with factor 1": F.relu(f + _factor(y, f, skip) * skip),
-        "the branch is scaled: it joins with factor 1": F.relu(_factor(y, skip, f) * f + skip),
-        "the sum is scaled: it needs no factor": F.relu(_factor(y, 0 * f, f + skip) * (f + skip)),
-    }
 
 
 def _factor(y: Tensor, fixed: Tensor, scaled: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385):
 the block is section 3.2, the shortcut options A and B are section 4.1, the networks
-for CIFAR-10 are section 4.2.
+for CIFAR-10 are section 4.2. `Mlp` is the same idea with dense layers, small enough
+to be trained dozens of times on a laptop.
 """
 
 import torch
@@ -126,3 +127,62 @@ class CifarResNet(nn.Module):
         x = self.blocks(x)  # (B, 64, H/4, W/4)
         x = torch.mean(x, dim=(2, 3))  # (B, 64)
         return self.head(x)  # (B, classes)
+
+
+class Mlp(nn.Module):
+    """A dense network of `depth` layers with weights, plain or with a skip over every two.
+
+    One layer from the inputs to `width`, blocks of two layers (with `skip`: relu(F(x) + x)), and
+    one layer to the logits; a norm follows each layer but the last, if `norm`. Weights are
+    normal with variance gain^2 / fan-in; a gain of sqrt(2) is He initialisation.
+    x (B, ...), flattened to (B, inputs) -> logits (B, classes). Raises `ArgumentError` unless
+    `depth` is even and at least 2.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        skip: bool = False,
+        norm: bool = True,
+        width: int = 32,
+        inputs: int = 64,
+        classes: int = 10,
+        gain: float = 2**0.5,
+    ) -> None:
+        super().__init__()
+        blocks, remainder = divmod(depth - 2, 2)
+        if remainder or blocks < 0:
+            raise ArgumentError("no such depth", expected="2, 4, 6, ...", got=depth, where="Mlp")
+        self.stem = nn.Sequential(*_dense(inputs, width, norm), nn.ReLU())
+        self.blocks = nn.Sequential(*(DenseBlock(width, skip, norm) for _ in range(blocks)))
+        self.head = nn.Linear(width, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=gain / module.in_features**0.5)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x.flatten(1))  # (B, width)
+        return self.head(self.blocks(x))  # (B, classes)
+
+
+class DenseBlock(nn.Module):
+    """y = relu(F(x) + x), or relu(F(x)) without `skip`; F = dense, norm, relu, dense, norm."""
+
+    def __init__(self, width: int, skip: bool, norm: bool) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            *_dense(width, width, norm), nn.ReLU(), *_dense(width, width, norm)
+        )
+        self.skip = skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.branch(x)  # (B, width)
+        return F.relu(y + x if self.skip else y)
+
+
+def _dense(inputs: int, outputs: int, norm: bool) -> list[nn.Module]:
+    """A dense layer, and its norm if it has one; with a norm, a bias would do nothing."""
+    layer = nn.Linear(inputs, outputs, bias=not norm)
+    return [layer, nn.BatchNorm1d(outputs)] if norm else [layer]

@@ -101,3 +101,43 @@ def step_seconds(model: nn.Module, x: Tensor, repeats: int = 7) -> float:
             torch.accelerator.synchronize()
         times.append(time.perf_counter() - start)
     return median(times[1:])
+
+
+def weight_gradients(net: nn.Module, images: Tensor, labels: Tensor) -> list[float]:
+    """Gradient norm of the mean cross-entropy at every weight matrix or kernel, first to last.
+
+    images (B, ...), labels (B,). Biases, scales and shifts (one axis) are left out.
+    """
+    weights = [p for p in net.parameters() if p.ndim > 1]
+    gradients = torch.autograd.grad(F.cross_entropy(net(images), labels), weights)
+    return [g.norm().item() for g in gradients]
+
+
+def hidden_states(net: nn.Module, x: Tensor) -> list[Tensor]:
+    """What a network made of a `stem` and `blocks` holds after the stem and after every block.
+
+    x (B, C, H, W) -> (B, ...) each. `Mlp` and `CifarResNet` are such networks.
+    """
+    stem, blocks = net.get_submodule("stem"), net.get_submodule("blocks")
+    dense = any(isinstance(m, nn.Linear) for m in stem.modules())
+    states = [stem(x.flatten(1) if dense else x)]
+    for block in blocks.children():
+        states.append(block(states[-1]))
+    return states
+
+
+def similarity_kept(x: Tensor, h: Tensor) -> float:
+    """How much of who-resembles-whom among the inputs is left in the states, at most 1.
+
+    x (B, ...) and h (B, ...): the correlation, over all pairs of examples, of the cosine of their
+    inputs with the cosine of their states. 0 means that nothing is left.
+    """
+    both = torch.stack([_pair_cosines(x.flatten(1)), _pair_cosines(h.flatten(1))])
+    return torch.corrcoef(both)[0, 1].item()
+
+
+def _pair_cosines(h: Tensor) -> Tensor:
+    """(B, d) -> the cosines of all B (B - 1) / 2 pairs"""
+    h = F.normalize(h.double(), dim=1)
+    rows, columns = torch.triu_indices(len(h), len(h), offset=1)
+    return (h @ h.T)[rows, columns]

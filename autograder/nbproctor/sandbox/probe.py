@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import errno
 import json
+import mmap
 import os
 import signal
 import socket
@@ -75,7 +76,7 @@ def _attempts(where: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "mount": _mount,
         "keyring": partial(_call, "keyctl", 0, -3, 0),
         "io_uring": _set_up_io_uring,
-        "memory": partial(bytearray, where["memory_bytes"] + BLOCK),
+        "memory": partial(_reserve_memory, where["memory_bytes"] + BLOCK),
         "namespace": partial(syscalls.unshare, NEW_USER),
     }
 
@@ -194,6 +195,11 @@ def _leave_a_survivor(descriptor: int) -> None:
         os._exit(0)
     os.wait()
     time.sleep(600)
+
+
+def _reserve_memory(size: int) -> None:
+    """Without touching it: where nothing refuses, the warden must see no reason to end this."""
+    mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
 
 
 def _share_out_memory(limit: int) -> None:

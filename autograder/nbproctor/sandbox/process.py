@@ -3,12 +3,10 @@
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -23,11 +21,11 @@ from nbproctor.sandbox.mounts import SYSTEM
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
 from nbproctor.sandbox.syscalls import IS_LINUX
 from nbproctor.sandbox.warden import Mark, Reason
+from nbproctor.scratch import ScratchFolder
 
 __all__ = ["Sandboxed", "strongest_level"]
 
 END_S = 10.0
-FOLDER_PREFIX = "nbp-"
 
 
 class Sandboxed:
@@ -55,14 +53,15 @@ class Sandboxed:
         descriptors: Sequence[int] = (),
         server: ForkServer | None = None,
     ) -> None:
-        self.level, self.folder = level, tempfile.mkdtemp(prefix=FOLDER_PREFIX)
+        seen = (*SYSTEM, *environment_paths(), *readable)  # may fail, with nothing to remove yet
+        self.level, self.folder = level, ScratchFolder()
         self.group = _group(level, limits)
         plan = Plan(
             level=level,
             target=target,
             budget=budget_from(limits),
-            folder=self.folder,
-            readable=(*SYSTEM, *environment_paths(), *readable),
+            folder=self.folder.path,
+            readable=seen,
             listable=source_roots(),
             copies={**_fonts(), **(copies or {})},
             groups=tuple(self.group.paths) if self.group else (),
@@ -81,7 +80,8 @@ class Sandboxed:
                 numbers = [str(number) for number in passed]
                 self.process = start_interpreter("nbproctor.sandbox.launch", numbers, passed)
         try:
-            self.leash.sendall(plan.to_json().encode() + b"\n")
+            with contextlib.suppress(OSError):  # it has ended: then it will not answer either
+                self.leash.sendall(plan.to_json().encode() + b"\n")
             answer = self._hear(limits.start_timeout_s)
             self.missing = _missing(answer, level)
         except BaseException:
@@ -117,7 +117,7 @@ class Sandboxed:
         self.wait(END_S)
         self._await_the_outside()
         self.leash.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.remove()
         if self.group is not None:
             self.group.remove()
 
@@ -196,7 +196,7 @@ def _reason_against(level: Level) -> str:
         return "namespaces, Landlock and seccomp filters are Linux's"
     try:
         Sandboxed(level, "nbproctor.sandbox.nothing", Limits()).stop()
-    except (SandboxError, GraderError) as error:
+    except SandboxError as error:  # a GraderError proves nothing: it must not weaken the level
         return error.what
     return ""
 
@@ -228,6 +228,8 @@ def source_roots() -> tuple[str, ...]:
     """Folders that an editable install has put on the path."""
     program = "import sys; print(*sys.path, sep='\\n')"
     told = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
+    if told.returncode:  # the answer is kept: half of it would be believed for good
+        raise GraderError("Python does not say where its packages are", got=told.returncode)
     roots = [Path(line) for line in told.stdout.splitlines() if line]
     return tuple(str(r) for r in roots if not any(r.is_relative_to(p) for p in _prefixes()))
 
@@ -255,5 +257,7 @@ def _fonts() -> dict[str, str]:
 def _missing(answer: dict[str, Any], level: Level) -> dict[Layer, str]:
     if "missing" in answer:
         return {Layer(layer): reason for layer, reason in answer["missing"].items()}
-    what = f"{answer['failed']}: {answer['reason']}" if answer else "it ended while it was made"
+    if "failed" not in answer:
+        raise GraderError("the sandbox ended while it was made", where=f"sandbox level '{level}'")
+    what = f"{answer['failed']}: {answer['reason']}"
     raise SandboxError(what, where=f"sandbox level '{level}'")
