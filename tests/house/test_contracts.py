@@ -25,7 +25,7 @@ ORDER = {
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
         "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
         "sandbox.launch sandbox.probe sandbox.process doctor "
-        "kernel_app kernel judge_process graded_notebook sealed forbidden grade collect staging "
+        "kernel_app kernel judge_process graded_notebook sealed forbidden grade work collect staging "
         "gradebook release executed build check bench charts feedback report classroom demo cli "
         "__init__ __main__"
     ).split(),
