@@ -15,7 +15,16 @@ from nbproctor.config import Limits
 from nbproctor.lesson import Cell, Lesson
 from nbproctor.text import MAX_BRACKETS, has_many_brackets, plain_text
 
-__all__ = ["Planned", "Submission", "answered", "plan", "read_submission"]
+__all__ = [
+    "HandedIn",
+    "Planned",
+    "Submission",
+    "answered",
+    "parse_submission",
+    "plan",
+    "read_handed_in",
+    "read_submission",
+]
 
 MAX_GRADE_ID = 200
 
@@ -89,10 +98,39 @@ def _planned_cell(cell: Cell, submission: Submission) -> Planned:
     return Planned(cell, cell.cell_type, cell.released if text is None else text, runs)
 
 
+@dataclass(frozen=True)
+class HandedIn:
+    """The bytes of a submitted file, or why there are none."""
+
+    data: bytes = b""
+    unreadable: str = ""
+
+
 def read_submission(path: Path, lesson: Lesson, limits: Limits) -> Submission:
     """Read a submitted notebook. Never raises for what a student may have written."""
+    return parse_submission(read_handed_in(path, limits), lesson, limits)
+
+
+def read_handed_in(path: Path, limits: Limits) -> HandedIn:
+    """The bytes of a submitted notebook, if it is an ordinary file of an ordinary size."""
     try:
-        cells = list(_raw_cells(path, limits))
+        # A link may lead to another's work, and a pipe keeps its reader waiting for ever.
+        if not stat.S_ISREG((status := path.lstat()).st_mode):
+            return HandedIn(unreadable="it is no ordinary file")
+        if status.st_size > limits.max_notebook_bytes:
+            most = limits.max_notebook_bytes
+            return HandedIn(unreadable=f"it has {status.st_size:,} bytes, more than {most:,}")
+        return HandedIn(path.read_bytes())
+    except OSError as error:
+        return HandedIn(unreadable=f"the file cannot be opened ({error.strerror})")
+
+
+def parse_submission(handed_in: HandedIn, lesson: Lesson, limits: Limits) -> Submission:
+    """What is used of a submitted notebook. Never raises for what a student may have written."""
+    try:
+        if handed_in.unreadable:
+            raise _UnreadableError(handed_in.unreadable)
+        cells = list(_raw_cells(handed_in.data, limits))
     except _UnreadableError as error:
         return Submission(unreadable=str(error), notes=(f"The notebook cannot be read: {error}.",))
     except Exception as error:  # a reader that meets hostile bytes must still give a verdict
@@ -105,24 +143,13 @@ class _UnreadableError(Exception):
     """Why a submitted file is no notebook, in the learner's words."""
 
 
-def _raw_cells(path: Path, limits: Limits) -> Iterator[dict[str, Any]]:
+def _raw_cells(data: bytes, limits: Limits) -> Iterator[dict[str, Any]]:
+    if has_many_brackets(data):
+        raise _UnreadableError(f"it has more than {MAX_BRACKETS:,} brackets")
     try:
-        # A link may lead to another's work, and a pipe keeps its reader waiting for ever.
-        if not stat.S_ISREG((status := path.lstat()).st_mode):
-            raise _UnreadableError("it is no ordinary file")
-        size = status.st_size
-        if size > limits.max_notebook_bytes:
-            raise _UnreadableError(
-                f"it has {size:,} bytes, more than {limits.max_notebook_bytes:,}"
-            )
-        data = path.read_bytes()
-        if has_many_brackets(data):
-            raise _UnreadableError(f"it has more than {MAX_BRACKETS:,} brackets")
         notebook = json.loads(data)
-    except OSError as error:
-        raise _UnreadableError(f"the file cannot be opened ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise _UnreadableError("it is empty" if size == 0 else "it is not valid JSON") from error
+        raise _UnreadableError("it is not valid JSON" if data else "it is empty") from error
     if not isinstance(notebook, dict):
         raise _UnreadableError("it holds no cells")
     if isinstance(notebook.get("nbformat"), int) and notebook["nbformat"] < 4:
