@@ -14,6 +14,7 @@ from typing import Any
 
 from nbproctor.config import MIB, Limits
 from nbproctor.errors import SandboxError
+from nbproctor.sandbox.forkserver import KERNEL_MODULES, ForkServer
 from nbproctor.sandbox.plan import Layer, Level
 from nbproctor.sandbox.process import Sandboxed, strongest_level
 from nbproctor.sandbox.warden import Reason
@@ -99,8 +100,8 @@ def examine(least: Level) -> Health:
         level = strongest_level(least)
     except SandboxError as error:
         return Health("", (Finding("sandbox", False, str(error)), *_tools()))
-    findings = [*_layers_and_attempts(level), _ending(level), *_excesses(level), *_tools()]
-    return Health(str(level), tuple(findings))
+    findings = [*_layers_and_attempts(level), _ending(level), *_excesses(level)]
+    return Health(str(level), (*findings, _warmth(), *_tools()))
 
 
 def health_lines(health: Health) -> Iterator[str]:
@@ -267,6 +268,14 @@ def _excesses(level: Level) -> Iterator[Finding]:
         refused = told.get(attempt, "")  # by the file system, before there was anything to end
         seen = refused or str(ended or "it went on")
         yield Finding(f"cannot {words[attempt]}", bool(refused) or ended is reason, seen)
+
+
+def _warmth() -> Finding:
+    """Whether kernels start quickly: slow ones grade as well."""
+    server = ForkServer(KERNEL_MODULES, LIMITS.start_timeout_s)
+    server.stop()
+    seen = f"none, kernels start cold: {server.refusal}" if server.refusal else "kernels are forks"
+    return Finding("fork-server", not server.refusal, seen, required=False)
 
 
 def _tools() -> Iterator[Finding]:

@@ -23,7 +23,6 @@ from nbproctor.sandbox.warden import Reason
 
 __all__ = ["Graded", "blank_notebook", "grade_submission"]
 
-KERNEL_MODULES = ("nbproctor.judge", "nbproctor.kernel_app", "nbproctor.student")
 # What the warden ended a kernel for, and what that makes of the answer.
 EXCESSES = {
     Reason.MEMORY: (Verdict.OUT_OF_MEMORY, "It used more memory than allowed."),
@@ -95,9 +94,8 @@ def _grade(
 
 
 def _modules_of(lesson: Lesson) -> set[str]:
-    """What kernels and judges of a lesson import, by the lesson's own given cells."""
-    named = {m for cell in lesson.judge_setup for m, _ in imported_modules(ast.parse(cell)) if m}
-    return {*KERNEL_MODULES, *named}
+    """What the lesson's own given cells import."""
+    return {m for cell in lesson.judge_setup for m, _ in imported_modules(ast.parse(cell)) if m}
 
 
 def blank_notebook(lesson: Lesson, submission: Submission) -> dict[str, Any]:

@@ -177,6 +177,10 @@ def command_of(pid: int) -> str:
     return _text(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
 
 
+def name_of(pid: int) -> str:
+    return _text(f"/proc/{pid}/comm").strip()
+
+
 def _listed(folder: str) -> list[str]:
     try:
         return os.listdir(folder)

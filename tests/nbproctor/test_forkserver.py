@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from nbproctor.config import Limits
-from nbproctor.grade import KERNEL_MODULES
 from nbproctor.kernel import StudentKernel
 from nbproctor.sandbox import forkserver
-from nbproctor.sandbox.forkserver import ForkServer, warm_server
+from nbproctor.sandbox.forkserver import KERNEL_MODULES, ForkServer, warm_server
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
 
@@ -108,11 +107,11 @@ def test_kernels_outlive_their_server() -> None:
 
 def test_a_server_that_was_killed_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forkserver, "_servers", {})
-    first = warm_server(KERNEL_MODULES, TIMEOUT_S)
-    assert first is not None and warm_server(KERNEL_MODULES, TIMEOUT_S) is first
+    first = warm_server([], TIMEOUT_S)
+    assert first is not None and warm_server([], TIMEOUT_S) is first
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait()
-    second = warm_server(KERNEL_MODULES, TIMEOUT_S)
+    second = warm_server([], TIMEOUT_S)
     assert second is not None and second is not first
     with kernel_of(second) as kernel:
         kernel.start()

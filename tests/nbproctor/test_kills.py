@@ -20,7 +20,7 @@ from statistics import median
 
 import pytest
 from fixtures import RIGHT, TINY, fill, notebook, write
-from killing import Job, Server, children, descendants
+from killing import Job, Server, children, descendants, name_of
 
 from nbproctor.errors import UnfinishedError
 from nbproctor.gradebook import Course
@@ -330,21 +330,21 @@ def die_at(trial: Trial, **moment: int) -> None:
     check_rerun(trial)
 
 
-@pytest.mark.parametrize("role", ["kernel", "judge"])
+@pytest.mark.parametrize("role", ["kernel_app", "judge", "forkserver"])
 def test_a_process_below_killed_at_any_moment(
     role: str, servers: "SimpleQueue[Server]", situations: list[Situation], length: Length
 ) -> None:
     """The run goes on: at most the cell that was hit loses its points, and the class is graded."""
 
     def one_below(trial: Trial) -> None:
-        depth = trial.rng.randrange(3)
+        depth = trial.rng.randrange(3) if role != "forkserver" else 0
         with length.of_a_miss(trial):
             pid = trial.server.start(trial.job())
             time.sleep(trial.rng.uniform(0, length.seconds))
             while is_running(pid):
                 victims = [chain[depth] for chain in sandboxes(pid, role) if len(chain) > depth]
                 if victims and kill(victims[-1]):
-                    trial.hit = ("outside", "warden", role)[depth]
+                    trial.hit = f"{role} {depth}"
                     break
             trial.expect(trial.server.wait(pid) == 0, "the run did not go on")
         check_leftovers(trial)
@@ -360,12 +360,13 @@ def test_a_process_below_killed_at_any_moment(
 def sandboxes(control: int, role: str) -> Iterator[list[int]]:
     """The processes of each sandbox of a kernel or of a judge, from the outside in.
 
-    They bear no names; only a judge is spoken to through a pipe.
+    A fork-server stands alone.
     """
-    for outside in children(control):
-        with contextlib.suppress(OSError):
-            is_judge = os.readlink(f"/proc/{outside}/fd/0").startswith("pipe:")
-            if is_judge == (role == "judge"):
+    for server in children(control):
+        if role == "forkserver":
+            yield [server]
+        for outside in children(server):
+            if name_of(outside) == f"nbp-{role}":
                 yield [outside, *descendants(outside)]
 
 

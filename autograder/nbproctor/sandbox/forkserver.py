@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -21,9 +22,11 @@ from pathlib import Path
 
 from nbproctor.sandbox.launch import launch
 
-__all__ = ["ForkServer", "main", "start_interpreter", "warm_server"]
+__all__ = ["KERNEL_MODULES", "ForkServer", "main", "start_interpreter", "warm_server"]
 
+log = logging.getLogger(__name__)
 MAX_DESCRIPTORS = 16
+KERNEL_MODULES = ("nbproctor.judge", "nbproctor.kernel_app", "nbproctor.student")
 # The whole environment of a sandboxed process, but for what depends on its scratch.
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -95,16 +98,18 @@ _servers: dict[tuple[str, ...], ForkServer] = {}
 
 
 def warm_server(modules: Iterable[str], timeout_s: float) -> ForkServer | None:
-    """The server that has imported these modules, started anew where it has gone.
+    """The server that has imported these modules and ours, started anew where it has gone.
 
-    None where forking is not safe: one of the modules starts threads.
+    None where forking is not safe: one of the modules starts threads or initialises CUDA.
     """
-    key = tuple(sorted(set(modules)))
+    key = tuple(sorted({*KERNEL_MODULES, *modules}))
     server = _servers.get(key)
     if server is None or (not server.refusal and not server.is_usable):
         if server is not None:
             server.stop()
         server = _servers[key] = ForkServer(key, timeout_s)
+        if server.refusal:
+            log.warning("Every kernel starts cold, in seconds: %s.", server.refusal)
         _stop_at_exit()
     return server if server.is_usable else None
 
@@ -147,11 +152,17 @@ def _import_all(modules: Iterable[str]) -> str:
     for module in modules:
         with contextlib.suppress(ImportError):  # it will be missed, and named, where it is used
             importlib.import_module(module)
-    threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
-    if threads != 1:
-        return (
-            f"importing left {threads} threads" if threads else "there is no /proc to see threads"
-        )
+    return _why_not_to_fork()
+
+
+def _why_not_to_fork() -> str:
+    if not os.path.isdir("/proc/self/task"):
+        return "there is no /proc to see threads"
+    if (threads := len(os.listdir("/proc/self/task"))) != 1:
+        return f"importing left {threads} threads"
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "importing initialised CUDA"
     return ""
 
 

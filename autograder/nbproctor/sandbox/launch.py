@@ -19,6 +19,7 @@ import socket
 import sys
 import tempfile
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from nbproctor.sandbox import syscalls
@@ -39,6 +40,7 @@ def launch(leash: socket.socket, descriptors: list[int]) -> None:
     """Read the plan and carry it out. Returns only in the target's process, when that has ended."""
     with leash.makefile("r", encoding="utf-8", buffering=1) as lines:
         plan = Plan.from_json(lines.readline())
+    _name_process(plan.target)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the warden passes interrupts on
     confinement = Confinement(plan)
     try:
@@ -54,6 +56,12 @@ def launch(leash: socket.socket, descriptors: list[int]) -> None:
         shutil.rmtree(plan.folder, ignore_errors=True)
         os._exit(0)
     _stand_as_warden(confinement, leash, descriptors)
+
+
+def _name_process(target: str) -> None:
+    """What `ps` and `top` show for this process and those that it forks."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(f"nbp-{target.rpartition('.')[2]}")
 
 
 def _stand_as_warden(

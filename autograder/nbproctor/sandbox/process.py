@@ -75,7 +75,8 @@ class Sandboxed:
         with theirs:
             passed = [theirs.fileno(), *descriptors]
             if server is not None:
-                server.fork(passed)
+                with contextlib.suppress(OSError):  # it has gone: then nobody will answer
+                    server.fork(passed)
             else:
                 numbers = [str(number) for number in passed]
                 self.process = start_interpreter("nbproctor.sandbox.launch", numbers, passed)
