@@ -24,7 +24,7 @@ ORDER = {
         "student proxy gradients judge "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
         "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
-        "sandbox.launch sandbox.forkserver sandbox.probe sandbox.process doctor "
+        "sandbox.launch sandbox.huge_pages sandbox.forkserver sandbox.probe sandbox.process doctor "
         "connection kernel_app kernel judge_process graded_notebook sealed forbidden grade work "
         "collect staging "
         "gradebook release executed build check bench charts feedback report classroom demo cli "

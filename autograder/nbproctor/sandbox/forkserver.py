@@ -12,6 +12,7 @@ import importlib
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -20,13 +21,26 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+from nbproctor.sandbox.huge_pages import collapse, private_ranges
 from nbproctor.sandbox.launch import launch
 
 __all__ = ["KERNEL_MODULES", "ForkServer", "main", "start_interpreter", "warm_server"]
 
 log = logging.getLogger(__name__)
 MAX_DESCRIPTORS = 16
-KERNEL_MODULES = ("nbproctor.judge", "nbproctor.kernel_app", "nbproctor.student")
+KERNEL_MODULES = (
+    *("nbproctor.judge", "nbproctor.kernel_app", "nbproctor.student"),
+    # What a kernel would import when it starts.
+    *("IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger"),
+    *("IPython.core.oinspect", "IPython.extensions.storemagic", "sqlite3", "faulthandler"),
+    "tornado.platform.asyncio",
+)
+# What the first figure would import.
+FIGURE_MODULES = (
+    *("matplotlib_inline.backend_inline", "matplotlib.backends.backend_agg"),
+    *("IPython.core.pylabtools", "PIL.features", "PIL.BmpImagePlugin", "PIL.GifImagePlugin"),
+    *("PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin"),
+)
 # The whole environment of a sandboxed process, but for what depends on its scratch.
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -102,7 +116,10 @@ def warm_server(modules: Iterable[str], timeout_s: float) -> ForkServer | None:
 
     None where forking is not safe: one of the modules starts threads or initialises CUDA.
     """
-    key = tuple(sorted({*KERNEL_MODULES, *modules}))
+    wanted = {*KERNEL_MODULES, *modules}
+    if any(module.startswith("matplotlib") for module in wanted):
+        wanted |= set(FIGURE_MODULES)
+    key = tuple(sorted(wanted))
     server = _servers.get(key)
     if server is None or (not server.refusal and not server.is_usable):
         if server is not None:
@@ -132,7 +149,10 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what it starts
     gc.collect()
     gc.freeze()  # pages that a collection does not touch stay shared
+    improvable = private_ranges()
     while True:
+        while not select.select([requests], [], [], 0)[0] and (place := next(improvable, 0)):
+            collapse(place)  # only while nobody waits
         said, descriptors, _, _ = socket.recv_fds(requests, 1, MAX_DESCRIPTORS)
         if not said:
             return
