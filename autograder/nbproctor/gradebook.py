@@ -37,9 +37,10 @@ from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
+from nbproctor.places import submission_digest
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
-from nbproctor.staging import Recorded, in_stages, submission_digest
+from nbproctor.staging import Recorded, in_stages
 
 __all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score", "set_traps_aside"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.errors import UnfinishedError
-from nbproctor.records import CellResult, Verdict
+from nbproctor.records import cell_result_from
 
 __all__ = ["SealedResult", "digest_of", "read_sealed", "sealed"]
 
@@ -29,7 +29,7 @@ class SealedResult:
         self.about: dict[str, Any] = notebook["metadata"]["nbproctor"]
         self.submission = str(self.about[SUBMISSION])
         verdicts = [cell["metadata"].get("nbproctor", {}) for cell in notebook["cells"]]
-        self.results = tuple(_result(data) for data in verdicts if "verdict" in data)
+        self.results = tuple(cell_result_from(data) for data in verdicts if "verdict" in data)
 
 
 def sealed(text: str, submission: str) -> str:
@@ -77,7 +77,3 @@ def digest_of(*paths: Path) -> str:
 
 def _seal(notebook: Any) -> str:
     return hashlib.sha256(json.dumps(notebook, sort_keys=True).encode()).hexdigest()
-
-
-def _result(data: dict[str, Any]) -> CellResult:
-    return CellResult(**{**data, "verdict": Verdict(data["verdict"])})
