@@ -20,7 +20,7 @@ ORDER = {
         "experiments reference plots widgets block_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config text scratch records lesson notebook wire outputs imports source stubs "
+        "errors config text scratch records lesson notebook wire outputs imports versions source stubs "
         "student proxy gradients judge "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
         "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
