@@ -1,4 +1,4 @@
-"""Where a student's files of one step stand, and how a whole result takes its place."""
+"""Where a course stands, where its files do, and how a whole result takes its place."""
 
 import contextlib
 import os
@@ -7,11 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from nbproctor.errors import ConfigError
 from nbproctor.sealed import digest_of
 
-__all__ = ["NEW", "Place", "path_of", "submission_digest"]
+__all__ = ["FOLDER", "NEW", "Place", "course_root", "path_of", "submission_digest"]
 
+COURSE_MARK = "nbgrader_config.py"
+
+# Beside nbgrader's folders: what nbproctor remembers of a course.
+FOLDER = ".nbproctor"
 NEW, OLD = ".unfinished/new", ".unfinished/old"
+
+
+def course_root(given: Path | None) -> Path:
+    """The course folder: the one given, or the nearest one upwards from here.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    start = (given or Path.cwd()).resolve()
+    candidates = [start] if given else [start, *start.parents]
+    for folder in candidates:
+        if (folder / COURSE_MARK).is_file():
+            return folder
+    raise ConfigError("there is no course here", expected=f"a {COURSE_MARK}", where=start)
 
 
 def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:

@@ -63,15 +63,20 @@ def read_sealed(path: Path) -> SealedResult:
     return SealedResult(notebook)
 
 
-def digest_of(*paths: Path) -> str:
-    """A digest of the bytes of files; one that is missing, or no plain file, counts as that."""
+def digest_of(*parts: Path | bytes) -> str:
+    """A digest of the bytes of files; one that is missing, or no plain file, counts as that.
+
+    Bytes stand for a file that holds them.
+    """
     total = hashlib.sha256()
-    for path in paths:
-        part = b"none"
-        if path.exists() and stat.S_ISREG(path.stat().st_mode):
-            with path.open("rb") as file:
-                part = hashlib.file_digest(file, "sha256").digest()
-        total.update(part)
+    for part in parts:
+        digest = b"none"
+        if isinstance(part, bytes):
+            digest = hashlib.sha256(part).digest()
+        elif part.exists() and stat.S_ISREG(part.stat().st_mode):
+            with part.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+        total.update(digest)
     return total.hexdigest()
 
 

@@ -10,6 +10,7 @@
 """
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,8 @@ from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 from nbproctor.errors import GradebookError, UnfinishedError
 from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
 from nbproctor.places import NEW, Place, path_of, submission_digest
-from nbproctor.sealed import SealedResult, read_sealed
+from nbproctor.records import CellResult
+from nbproctor.sealed import read_sealed
 
 __all__ = ["FeedbackExporter", "RecordMarks", "Recorded", "in_stages"]
 
@@ -89,12 +91,12 @@ class Recorded:
             return error.what
         if result.submission != submission_digest(coursedir, self.assignment, student, name):
             return "another version was handed in since"
-        return self.disagreement(result, student, name)
+        return self.disagreement(result.results, student, name)
 
-    def disagreement(self, result: SealedResult, student: str, name: str) -> str:
+    def disagreement(self, results: Iterable[CellResult], student: str, name: str) -> str:
         """A cell of which gradebook and notebook say different things; empty if there is none."""
         marks = self.marks.get((student, name), {})
-        for cell in result.results:
+        for cell in results:
             if cell.grade_id not in marks:
                 return f"the gradebook has no marks for '{cell.grade_id}'"
             given = marks[cell.grade_id]
@@ -218,7 +220,9 @@ class FeedbackExporter(HTMLExporter):
         result = read_sealed(Path(filename))
         if resources is not None:
             ids = resources["nbgrader"]
-            if differing := self._recorded.disagreement(result, ids["student"], ids["notebook"]):
+            if differing := self._recorded.disagreement(
+                result.results, ids["student"], ids["notebook"]
+            ):
                 raise UnfinishedError(f"{differing}: grade again", where=filename)
         return super().from_filename(filename, resources=resources, **kwargs)
 

@@ -25,13 +25,25 @@ ORDER = {
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
         "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
         "sandbox.launch sandbox.probe sandbox.process doctor "
-        "kernel_app kernel judge_process graded_notebook sealed forbidden grade work collect staging "
-        "gradebook release executed build check bench charts feedback report classroom demo cli "
+        "kernel_app kernel judge_process graded_notebook sealed forbidden grade work frames parcels "
+        "worker pool places ledger collect gradebook_rows marks staging gradebook packing filing "
+        "release executed build check bench charts feedback report classroom demo watching due "
+        "recorder classrun cli_class cli "
         "__init__ __main__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
-NBGRADER = {"collect", "staging", "gradebook", "release", "bench"}
+NBGRADER = {
+    "bench",
+    "collect",
+    "filing",
+    "gradebook",
+    "gradebook_rows",
+    "marks",
+    "packing",
+    "release",
+    "staging",
+}
 
 MODULES = [
     pytest.param(package, path, id=f"{package}.{path.stem}")
