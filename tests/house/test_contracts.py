@@ -28,7 +28,7 @@ ORDER = {
         "judge_process graded_notebook sealed forbidden grade work frames parcels worker pool "
         "places ledger collect gradebook_rows marks staging gradebook packing filing release "
         "executed build check bench charts feedback report classroom demo watching due recorder "
-        "classrun cli_class cli __init__ __main__ "
+        "desk explain classrun cli_class cli __init__ __main__ "
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
