@@ -58,11 +58,22 @@ class Cluster(Configurable):
             )
         super().__init__(config=config, **settings)
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a cluster to grade on."""
+        return bool(self.address or self.cluster_class)
+
+    def at(self, address: str) -> "Cluster":
+        """These settings for another scheduler, which is there already."""
+        kept = {name: getattr(self, name) for name in self.class_trait_names(config=True)}
+        made = ("cluster_class", "cluster_options", "minimum", "maximum")
+        return Cluster(**{k: v for k, v in kept.items() if k not in made} | {"address": address})
+
     def check(self) -> None:
         """Raise ConfigError where settings are missing or contradict each other."""
         tls = (self.tls_ca_file, self.tls_cert, self.tls_key)
         wrong = {
-            "there is no cluster to grade on": not (self.address or self.cluster_class),
+            "there is no cluster to grade on": not self.is_set,
             "a cluster is either there (address) or made (cluster_class)": self.address
             and self.cluster_class,
             "options stand without a cluster_class": not self.cluster_class

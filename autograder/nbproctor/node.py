@@ -48,11 +48,12 @@ class Answer(StrEnum):
 
 def describe(libraries: Sequence[str], least: str) -> tuple[dict[str, str], str]:
     """The versions that grade here, and why there is no sandbox as strong as `least`, or ''."""
-    try:
-        strongest_level(Level(least))
-        return versions(libraries), ""
-    except Exception as error:
-        return versions(libraries), _words(error)
+    with _one_at_a_time:
+        try:
+            strongest_level(Level(least))
+            return versions(libraries), ""
+        except Exception as error:
+            return versions(libraries), _words(error)
 
 
 def nothing() -> None:

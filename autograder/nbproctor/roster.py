@@ -22,7 +22,7 @@ from nbproctor.cluster_link import Link
 from nbproctor.cluster_settings import is_protected
 from nbproctor.parcels import pack_to_parcel
 from nbproctor.sandbox.plan import Level
-from nbproctor.versions import differences, imported_libraries, versions
+from nbproctor.versions import differences, libraries_of, versions
 from nbproctor.work import LessonPack
 
 __all__ = ["NOT_THE_WORKERS", "Owner", "Roster", "State", "Worker"]
@@ -90,7 +90,7 @@ class Roster:
     ) -> None:
         self._owner, self._link, self._tell = owner, link, tell
         self._unprotected = unprotected
-        libraries = {name for pack in packs.values() for name in imported_libraries(pack.source)}
+        libraries = {name for pack in packs.values() for name in libraries_of(pack.source)}
         levels = {pack.sandbox for pack in packs.values()}
         self._libraries, self._least = sorted(libraries), max(levels, key=STRENGTH.index)
         self._expected = versions(self._libraries)

@@ -314,7 +314,7 @@ def test_a_worker_that_is_told_to_end_costs_nothing(
                 hosts.add()
                 hosts.workers[0].terminate()
 
-        hosts.add()
+        hosts.add(nanny=True)  # the nanny takes the signal, and says so
         assert_all_right(session.grade(tiny.jobs(8), change), 8)
         assert hosts.workers[0].wait(60) is not None
 
@@ -417,7 +417,7 @@ def test_a_worker_with_another_version_of_a_library_is_refused(
     with running(tmp_path) as hosts:
         hosts.add(PYTHONPATH=str(tmp_path / "2.0"))
         with pytest.raises(ClusterError, match=r"oddlib is 2\.0, .*expected 1\.0, "):
-            grade_class(odd, hosts, wait_for_workers_s=1.0)
+            grade_class(odd, hosts, wait_for_workers_s=20.0)
     versions._distributions.cache_clear()
 
 
