@@ -14,13 +14,12 @@ from types import FrameType
 
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import Rerun, is_final
-from nbproctor.errors import ConfigError, GradebookError, LedgerError, NbproctorError
+from nbproctor.errors import ConfigError, GradebookError, GraderError, LedgerError, NbproctorError
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
 from nbproctor.places import LOCK
 from nbproctor.recorder import Recorder, Result, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
-from nbproctor.sandbox.process import strongest_level
 from nbproctor.watching import How, Outcome, Summary, Watch
 from nbproctor.work import Crew, Done, Job, LessonPack
 
@@ -50,14 +49,14 @@ def grade_class(
         ConfigError: the lesson or a student is unknown, or another run grades in this course.
         LessonError, GradebookError: the lesson is not released as it is now, or the gradebook is
             locked.
-        SandboxError: this machine cannot give the level.
+        GraderError: the crew cannot grade, or cannot go on: no sandbox, no worker. What was graded
+            is recorded.
         KeyboardInterrupt: a second interrupt came. What was graded is recorded.
     """
     began = time.monotonic()
     with _lock(course.root / LOCK), open_desk(course, lesson, watch.say, rerun, sandbox) as desk:
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
-        strongest_level(desk.filing.level)
         run = _Run(desk, watch)
         run.grade(desk.filing.students(students), crew_factory)
     run.summary.seconds = time.monotonic() - began
@@ -105,7 +104,7 @@ class _Run:
                 with crew_factory(packs) as crew:
                     for done in crew.grade(self._jobs(students)):
                         self._take(done)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, GraderError):
                 self.recorder.flush()
                 raise
             self.recorder.flush()

@@ -26,9 +26,10 @@ ORDER = {
         "sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch sandbox.huge_pages "
         "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app kernel "
         "judge_process graded_notebook sealed forbidden grade work frames parcels worker pool "
-        "places ledger collect gradebook_rows marks staging gradebook packing filing release "
-        "executed build check bench charts feedback report classroom demo watching due recorder "
-        "desk explain classrun cli_class cli __init__ __main__ "
+        "node cluster_settings cluster_link roster cluster places ledger collect gradebook_rows "
+        "marks staging gradebook packing filing release executed build check bench charts "
+        "feedback report classroom demo watching due recorder desk explain classrun cli_class "
+        "cli __init__ __main__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
