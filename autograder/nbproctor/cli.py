@@ -1,4 +1,4 @@
-"""The command line: `nbproctor check`, `demo`, `doctor`, `build` and `bench`.
+"""The command line: `nbproctor check`, `grade`, `demo`, `doctor`, `build` and `bench`.
 
 Importing this module imports neither torch nor nbgrader: `--help` answers at once.
 """
@@ -10,14 +10,15 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
+from nbproctor.cli_class import add_grade
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
+from nbproctor.places import course_root
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
 
 __all__ = ["main"]
 
-COURSE_MARK = "nbgrader_config.py"
 LEAST = "the weakest sandbox that will do"
 
 
@@ -47,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--html", type=Path, help="where the page goes")
     check.add_argument("--open", action="store_true", help="open the page in the browser")
     check.set_defaults(run=_check)
+
+    grade = commands.add_parser("grade", help="grade what a class handed in")
+    add_grade(grade)
 
     demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
     demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
@@ -84,19 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    for command in (check, demo, build, bench):
+    for command in (check, grade, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
-
-
-def _course_root(given: Path | None) -> Path:
-    """The course folder: the one given, or the nearest one upwards from here."""
-    start = (given or Path.cwd()).resolve()
-    candidates = [start] if given else [start, *start.parents]
-    for folder in candidates:
-        if (folder / COURSE_MARK).is_file():
-            return folder
-    raise ConfigError("there is no course here", expected=f"a {COURSE_MARK}", where=start)
 
 
 def _lesson_name(root: Path, asked: str) -> str:
@@ -114,7 +108,7 @@ def _check(options: argparse.Namespace) -> int:
     from nbproctor.check import check_notebook
     from nbproctor.report import check_lines, check_page
 
-    root = _course_root(options.course)
+    root = course_root(options.course)
     name = _lesson_name(root, options.lesson)
     notebook = options.notebook or root / "notebooks" / name / f"{name}.ipynb"
     report = check_notebook(root, name, notebook, Limits(), _level_for_own_work(options.sandbox))
@@ -154,13 +148,13 @@ def _demo(options: argparse.Namespace) -> int:
 
     if options.sandbox is Level.OFF:
         print(NO_SANDBOX, file=sys.stderr)
-    return run_demo(_course_root(options.course), options.keep, sandbox=options.sandbox)
+    return run_demo(course_root(options.course), options.keep, sandbox=options.sandbox)
 
 
 def _build(options: argparse.Namespace) -> int:
     from nbproctor.build import build_course
 
-    root = _course_root(options.course)
+    root = course_root(options.course)
     build_course(root, options.lessons, options.check, force=options.force)
     return 0
 
@@ -170,7 +164,7 @@ def _bench(options: argparse.Namespace) -> int:
 
     if options.runs < 1:
         raise ConfigError("there is nothing to time", expected="--runs 1 or more", got=options.runs)
-    root = _course_root(options.course)
+    root = course_root(options.course)
     return run_bench(root, _lesson_name(root, options.lesson), options.runs)
 
 

@@ -5,6 +5,7 @@ NbproctorError
 ├── LessonError        a lesson (source or release notebook) is not what grading needs
 ├── BuildError         a lesson could not be built, or a generated file is stale
 ├── GradebookError     nbgrader's gradebook and the lesson do not belong together
+├── LedgerError        the ledger of results cannot be used, or an entry is damaged
 ├── UnfinishedError    a student's result is missing, or not whole
 ├── GraderError        the grader itself failed (judge, kernel start): nobody's answer is at fault
 │   ├── SandboxError       student code cannot be confined as the settings ask: nothing is graded
@@ -25,6 +26,7 @@ __all__ = [
     "GradebookError",
     "GraderError",
     "InPlaceError",
+    "LedgerError",
     "LessonError",
     "NbproctorError",
     "ProxyLimitError",
@@ -69,6 +71,10 @@ class BuildError(NbproctorError):
 
 class GradebookError(NbproctorError):
     """nbgrader's gradebook and the lesson do not belong together."""
+
+
+class LedgerError(NbproctorError):
+    """The ledger of results cannot be used, or an entry of it is damaged."""
 
 
 class UnfinishedError(NbproctorError):

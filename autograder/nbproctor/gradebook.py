@@ -37,11 +37,19 @@ from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
+from nbproctor.places import submission_digest
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
-from nbproctor.staging import Recorded, in_stages, submission_digest
+from nbproctor.staging import Recorded, in_stages
 
-__all__ = ["Course", "JudgedExecute", "RebuildingExporter", "Score", "set_traps_aside"]
+__all__ = [
+    "Course",
+    "JudgedExecute",
+    "RebuildingExporter",
+    "Score",
+    "check_gradebook",
+    "set_traps_aside",
+]
 
 CONFIG_FILE = "nbgrader_config.py"
 
@@ -66,11 +74,11 @@ def _work(coursedir: CourseDirectory, resources: dict[str, Any], limits: Limits)
     lesson = load_lesson(source / notebook, release / notebook)
     submitted = coursedir.format_path(coursedir.submitted_directory, ids["student"], assignment)
     submission = read_submission(Path(submitted) / notebook, lesson, limits)
-    _check_gradebook(coursedir.db_url, lesson, assignment)
+    check_gradebook(coursedir.db_url, lesson, assignment)
     return _Work(lesson, submission, release, coursedir.db_url)
 
 
-def _check_gradebook(db_url: str, lesson: Lesson, assignment: str) -> None:
+def check_gradebook(db_url: str, lesson: Lesson, assignment: str) -> None:
     """Raise GradebookError where nbgrader's gradebook knows another version of the lesson."""
     with Gradebook(db_url) as gradebook:
         try:
@@ -223,10 +231,13 @@ class Course:
         return config
 
     @cached_property
+    def coursedir(self) -> CourseDirectory:
+        return CourseDirectory(config=self.config)
+
+    @cached_property
     def api(self) -> NbGraderAPI:
         logging.getLogger("traitlets").setLevel(logging.CRITICAL)
-        coursedir = CourseDirectory(config=self.config)
-        return NbGraderAPI(coursedir=coursedir, config=self.config)
+        return NbGraderAPI(coursedir=self.coursedir, config=self.config)
 
     def release(self, assignment: str) -> None:
         self._checked("generate_assignment", self.api.generate_assignment(assignment, force=True))

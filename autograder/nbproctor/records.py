@@ -1,10 +1,11 @@
 """What grading says: one verdict for every graded cell."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["CellResult", "Report", "Verdict"]
+__all__ = ["CellResult", "Report", "Verdict", "cell_result_from", "report_from"]
 
 
 class Verdict(StrEnum):
@@ -69,3 +70,17 @@ class Report:
     def manual_points(self) -> float:
         """Points that a person gives."""
         return sum(r.points for r in self.results if r.by_hand)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "results": [result.as_dict() for result in self.results]}
+
+
+def cell_result_from(data: Mapping[str, Any]) -> CellResult:
+    """What `CellResult.as_dict` was made from."""
+    return CellResult(**{**data, "verdict": Verdict(data["verdict"])})
+
+
+def report_from(data: Mapping[str, Any]) -> Report:
+    """What `Report.as_dict` was made from."""
+    results = tuple(cell_result_from(result) for result in data["results"])
+    return Report(**{**data, "results": results, "notes": tuple(data["notes"])})

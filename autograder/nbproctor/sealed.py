@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.errors import UnfinishedError
-from nbproctor.records import CellResult, Verdict
+from nbproctor.records import cell_result_from
 
 __all__ = ["SealedResult", "digest_of", "read_sealed", "sealed"]
 
@@ -29,7 +29,7 @@ class SealedResult:
         self.about: dict[str, Any] = notebook["metadata"]["nbproctor"]
         self.submission = str(self.about[SUBMISSION])
         verdicts = [cell["metadata"].get("nbproctor", {}) for cell in notebook["cells"]]
-        self.results = tuple(_result(data) for data in verdicts if "verdict" in data)
+        self.results = tuple(cell_result_from(data) for data in verdicts if "verdict" in data)
 
 
 def sealed(text: str, submission: str) -> str:
@@ -63,21 +63,22 @@ def read_sealed(path: Path) -> SealedResult:
     return SealedResult(notebook)
 
 
-def digest_of(*paths: Path) -> str:
-    """A digest of the bytes of files; one that is missing, or no plain file, counts as that."""
+def digest_of(*parts: Path | bytes) -> str:
+    """A digest of the bytes of files; one that is missing, or no plain file, counts as that.
+
+    Bytes stand for a file that holds them.
+    """
     total = hashlib.sha256()
-    for path in paths:
-        part = b"none"
-        if path.exists() and stat.S_ISREG(path.stat().st_mode):
-            with path.open("rb") as file:
-                part = hashlib.file_digest(file, "sha256").digest()
-        total.update(part)
+    for part in parts:
+        digest = b"none"
+        if isinstance(part, bytes):
+            digest = hashlib.sha256(part).digest()
+        elif part.exists() and stat.S_ISREG(part.stat().st_mode):
+            with part.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+        total.update(digest)
     return total.hexdigest()
 
 
 def _seal(notebook: Any) -> str:
     return hashlib.sha256(json.dumps(notebook, sort_keys=True).encode()).hexdigest()
-
-
-def _result(data: dict[str, Any]) -> CellResult:
-    return CellResult(**{**data, "verdict": Verdict(data["verdict"])})

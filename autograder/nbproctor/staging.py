@@ -9,9 +9,8 @@
   gradebook says. Whoever has none is graded by the next run, with or without --force.
 """
 
-import contextlib
-import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,25 +22,15 @@ from nbgrader import api
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
-from sqlalchemy.orm import scoped_session, sessionmaker
+from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 
 from nbproctor.errors import GradebookError, UnfinishedError
-from nbproctor.sealed import SealedResult, digest_of, read_sealed
+from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
+from nbproctor.places import NEW, Place, path_of, submission_digest
+from nbproctor.records import CellResult
+from nbproctor.sealed import read_sealed
 
-__all__ = ["FeedbackExporter", "RecordMarks", "Recorded", "in_stages", "submission_digest"]
-
-NEW, OLD = ".unfinished/new", ".unfinished/old"
-
-
-def _path(coursedir: CourseDirectory, step: str, assignment: str, student: str) -> Path:
-    return Path(os.path.normpath(coursedir.format_path(step, student, assignment)))
-
-
-def submission_digest(coursedir: CourseDirectory, assignment: str, student: str, name: str) -> str:
-    """A digest of what was handed in as one notebook, and when."""
-    folder = _path(coursedir, coursedir.submitted_directory, assignment, student)
-    return digest_of(folder / f"{name}.ipynb", folder / "timestamp.txt")
+__all__ = ["FeedbackExporter", "RecordMarks", "Recorded", "in_stages"]
 
 
 @dataclass(frozen=True)
@@ -85,30 +74,29 @@ class Recorded:
 
     def why_unfinished(self, coursedir: CourseDirectory, student: str) -> str:
         """Why a student's result is not whole; empty if it is."""
-        for step in (NEW, OLD):
-            stage = f"{coursedir.autograded_directory}/{step}"
-            if _path(coursedir, stage, self.assignment, student).exists():
-                return "grading was interrupted"
-        handed_in = _path(coursedir, coursedir.submitted_directory, self.assignment, student)
+        step = coursedir.autograded_directory
+        if Place.of(coursedir, step, self.assignment, student).is_disturbed:
+            return "grading was interrupted"
+        handed_in = path_of(coursedir, coursedir.submitted_directory, self.assignment, student)
         names = sorted(name for name in self.notebooks if (handed_in / f"{name}.ipynb").exists())
         if not names:
             return "no notebook of this lesson was handed in"
         return next(filter(None, (self._why(coursedir, student, name) for name in names)), "")
 
     def _why(self, coursedir: CourseDirectory, student: str, name: str) -> str:
-        graded = _path(coursedir, coursedir.autograded_directory, self.assignment, student)
+        graded = path_of(coursedir, coursedir.autograded_directory, self.assignment, student)
         try:
             result = read_sealed(graded / f"{name}.ipynb")
         except UnfinishedError as error:
             return error.what
         if result.submission != submission_digest(coursedir, self.assignment, student, name):
             return "another version was handed in since"
-        return self.disagreement(result, student, name)
+        return self.disagreement(result.results, student, name)
 
-    def disagreement(self, result: SealedResult, student: str, name: str) -> str:
+    def disagreement(self, results: Iterable[CellResult], student: str, name: str) -> str:
         """A cell of which gradebook and notebook say different things; empty if there is none."""
         marks = self.marks.get((student, name), {})
-        for cell in result.results:
+        for cell in results:
             if cell.grade_id not in marks:
                 return f"the gradebook has no marks for '{cell.grade_id}'"
             given = marks[cell.grade_id]
@@ -118,7 +106,7 @@ class Recorded:
         return ""
 
 
-class RecordMarks(SaveAutoGrades):
+class RecordMarks(NbGraderPreprocessor):
     """Stands where nbgrader saves scores and late penalties; listed in `c.Autograde`."""
 
     def preprocess(
@@ -127,37 +115,14 @@ class RecordMarks(SaveAutoGrades):
         if "nbproctor" not in resources:
             raise GradebookError("nothing was executed: leave out --no-execute")
         ids = resources["nbgrader"]
-        self.student_id, self.assignment_id = ids["student"], ids["assignment"]
-        self.notebook_id = ids["notebook"]
-        with (
-            api.Gradebook(ids["db_url"]) as self.gradebook,
-            self.gradebook.engine.begin() as connection,
-        ):
-            # nbgrader commits cell by cell: within this session, that commits nothing.
-            self.gradebook.db.remove()
-            session = sessionmaker(connection, join_transaction_mode="rollback_only")
-            self.gradebook.db = scoped_session(session)
-            for n, cell in enumerate(nb.cells):
-                self.preprocess_cell(cell, resources, n)
-            self._assign_late_penalty()
-            self.gradebook.db.flush()
+        marks = Marks(ids["student"], {ids["notebook"]: marks_in(nb.cells, self.log)})
+        engine = open_gradebook(ids["db_url"])
+        try:
+            penalties = AssignLatePenalties(parent=self.parent)
+            MarksWriter(engine, ids["assignment"], penalties).record([marks])
+        finally:
+            engine.dispose()
         return nb, resources
-
-    def _assign_late_penalty(self) -> None:
-        step = AssignLatePenalties(parent=self.parent)
-        step.init_plugin()
-        submission = self.gradebook.find_submission(self.assignment_id, self.student_id)
-        notebook = self.gradebook.find_submission_notebook(
-            self.notebook_id, self.assignment_id, self.student_id
-        )
-        late_s, penalty = submission.total_seconds_late, None
-        if late_s > 0:
-            penalty = step.plugin_inst.late_submission_penalty(
-                self.student_id, notebook.score, late_s
-            )
-        if penalty is not None:
-            penalty = step._check_late_penalty(notebook, penalty)
-        notebook.late_submission_penalty = penalty
 
 
 def in_stages(converter: Any) -> None:
@@ -180,11 +145,9 @@ class _Staged(BaseConverter):
         final = super()._output_directory
         return f"{final}/{NEW}" if self.aside else final
 
-    def _places(self, assignment_id: str, student_id: str) -> list[Path]:
-        """Where a result stands, where it is made, and where the old one is while they change."""
-        final = super()._output_directory
-        steps = (final, f"{final}/{NEW}", f"{final}/{OLD}")
-        return [_path(self.coursedir, step, assignment_id, student_id) for step in steps]
+    def place(self, assignment_id: str, student_id: str) -> Place:
+        """Where a student's result stands, and where it is made."""
+        return Place.of(self.coursedir, super()._output_directory, assignment_id, student_id)
 
     def _is_due(self, assignment_id: str, student_id: str) -> bool:
         raise NotImplementedError
@@ -194,27 +157,19 @@ class _Staged(BaseConverter):
         self.aside = True
         if student_id in self.coursedir.student_id_exclude.split(","):
             return False
-        final, new, old = self._places(assignment_id, student_id)
+        place = self.place(assignment_id, student_id)
         if not self.force and not self._is_due(assignment_id, student_id):
-            self.log.info("Skipping what is whole: %s", final)
+            self.log.info("Skipping what is whole: %s", place.final)
             return False
-        if old.exists() and not final.exists():
-            old.rename(final)
-        _clear(new, old)
-        if self.coursedir.notebook_id != "*" and final.exists():  # the other notebooks stay
+        place.clear()
+        if self.coursedir.notebook_id != "*" and place.final.exists():  # other notebooks stay
             done = [Path(path).stem + self.exporter.file_extension for path in self.notebooks]
-            shutil.copytree(final, new, ignore=shutil.ignore_patterns(*done))
+            shutil.copytree(place.final, place.new, ignore=shutil.ignore_patterns(*done))
         return True
 
     def set_permissions(self, assignment_id: str, student_id: str) -> None:
         """nbgrader's last step for a student: what was made is whole, and takes its place."""
-        final, new, old = self._places(assignment_id, student_id)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists():
-            old.parent.mkdir(parents=True, exist_ok=True)
-            final.rename(old)
-        new.rename(final)
-        _clear(new, old)
+        self.place(assignment_id, student_id).take()
         self.aside = False
         try:
             super().set_permissions(assignment_id, student_id)
@@ -244,7 +199,7 @@ class _StagedFeedback(_Staged, GenerateFeedback):
     """nbgrader's generate_feedback: without --force it writes what is missing or outdated."""
 
     def _is_due(self, assignment_id: str, student_id: str) -> bool:
-        final = self._places(assignment_id, student_id)[0]
+        final = self.place(assignment_id, student_id).final
         for graded in map(Path, self.notebooks):
             page = final / (graded.stem + self.exporter.file_extension)
             if not page.exists() or page.stat().st_mtime < graded.stat().st_mtime:
@@ -265,7 +220,9 @@ class FeedbackExporter(HTMLExporter):
         result = read_sealed(Path(filename))
         if resources is not None:
             ids = resources["nbgrader"]
-            if differing := self._recorded.disagreement(result, ids["student"], ids["notebook"]):
+            if differing := self._recorded.disagreement(
+                result.results, ids["student"], ids["notebook"]
+            ):
                 raise UnfinishedError(f"{differing}: grade again", where=filename)
         return super().from_filename(filename, resources=resources, **kwargs)
 
@@ -274,11 +231,3 @@ class FeedbackExporter(HTMLExporter):
         converter: Any = self.parent
         coursedir = converter.coursedir
         return Recorded.read(coursedir.db_url, coursedir.assignment_id)
-
-
-def _clear(*folders: Path) -> None:
-    """Remove folders, and those that held nothing else."""
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            folder.parent.rmdir()

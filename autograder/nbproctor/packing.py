@@ -1,0 +1,78 @@
+"""The lessons of a course folder, packed for workers."""
+
+import glob
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from sqlalchemy.exc import OperationalError
+
+from nbproctor.config import Limits
+from nbproctor.errors import ConfigError, GradebookError
+from nbproctor.gradebook import Course, check_gradebook
+from nbproctor.lesson import Lesson, load_lesson
+from nbproctor.places import path_of
+from nbproctor.sandbox.plan import Level
+from nbproctor.work import LessonPack
+
+__all__ = ["lesson_packs", "notebooks_of", "resolve_lesson"]
+
+
+def resolve_lesson(course: Course, asked: str) -> str:
+    """The assignment whose name is, or begins with, what was asked for.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    sources = path_of(course.coursedir, course.coursedir.source_directory, "*", ".")
+    folders = [Path(path) for path in glob.glob(str(sources))]
+    names = sorted(folder.name for folder in folders if folder.is_dir())
+    found = [n for n in names if n == asked] or [n for n in names if n.startswith(asked)]
+    if len(found) != 1 or not asked:
+        raise ConfigError(
+            f"no single lesson is called '{asked}'",
+            expected=", ".join(names) or "a lesson",
+            where=sources,
+        )
+    return found[0]
+
+
+def notebooks_of(course: Course, assignment: str) -> list[str]:
+    """The assignment's notebooks, as the gradebook knows them.
+
+    Raises:
+        GradebookError: it knows none, or it is locked.
+    """
+    url = course.coursedir.db_url
+    try:
+        with Gradebook(url) as gradebook:
+            known = gradebook.find_assignment(assignment).notebooks
+            names = sorted(notebook.name for notebook in known)
+    except MissingEntry:
+        names = []
+    except OperationalError as error:
+        raise GradebookError("the gradebook cannot be read", got=error.orig, where=url) from error
+    if not names:
+        command = f"run: nbgrader generate_assignment {assignment}"
+        raise GradebookError("the lesson is not released", expected=command, where=url)
+    return names
+
+
+def lesson_packs(
+    course: Course, assignment: str, names: list[str], limits: Limits, level: Level
+) -> dict[str, tuple[LessonPack, Lesson]]:
+    """An assignment's notebooks, packed to be graded, and read.
+
+    Raises:
+        LessonError: a notebook is missing, or released in another version.
+        GradebookError: the gradebook was made from another version of the lesson.
+    """
+    coursedir, packs = course.coursedir, {}
+    for name in names:
+        source, release = (
+            path_of(coursedir, step, assignment, ".") / f"{name}.ipynb"
+            for step in (coursedir.source_directory, coursedir.release_directory)
+        )
+        lesson = load_lesson(source, release)
+        check_gradebook(coursedir.db_url, lesson, assignment)
+        packs[name] = LessonPack.read(source, release, limits, level), lesson
+    return packs

@@ -1,0 +1,76 @@
+"""Lessons, submissions and results as a header for JSON and raw bytes, and back."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from nbproctor.config import limits_from
+from nbproctor.grade import Graded
+from nbproctor.notebook import HandedIn
+from nbproctor.records import report_from
+from nbproctor.sandbox.plan import Level
+from nbproctor.work import Job, LessonPack
+
+__all__ = [
+    "graded_from_bytes",
+    "graded_to_bytes",
+    "job_from_parcel",
+    "job_to_parcel",
+    "pack_from_parcel",
+    "pack_to_parcel",
+]
+
+Header = dict[str, Any]
+
+
+def pack_to_parcel(pack: LessonPack) -> tuple[Header, list[bytes]]:
+    header = {
+        "name": pack.name,
+        "limits": asdict(pack.limits),
+        "sandbox": str(pack.sandbox),
+        "files": list(pack.files),
+    }
+    return header, [pack.source, pack.release, *pack.files.values()]
+
+
+def pack_from_parcel(header: Header, parts: list[bytes]) -> LessonPack:
+    source, release, *files = parts
+    return LessonPack(
+        name=header["name"],
+        source=source,
+        release=release,
+        files=dict(zip(header["files"], files, strict=True)),
+        limits=limits_from(header["limits"]),
+        sandbox=Level(header["sandbox"]),
+    )
+
+
+def job_to_parcel(job: Job) -> tuple[Header, list[bytes]]:
+    header = {
+        "student": job.student,
+        "notebook": job.notebook,
+        "unreadable": job.handed_in.unreadable,
+    }
+    return header, [job.handed_in.data]
+
+
+def job_from_parcel(header: Header, parts: list[bytes]) -> Job:
+    (data,) = parts
+    handed_in = HandedIn(data, header["unreadable"])
+    return Job(header["student"], header["notebook"], handed_in)
+
+
+def graded_to_bytes(graded: Graded) -> bytes:
+    """A result as JSON text."""
+    data = {"notebook": graded.notebook, "report": graded.report.as_dict()}
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def graded_from_bytes(data: bytes) -> Graded:
+    """A result from its JSON text.
+
+    Raises:
+        ValueError, KeyError, TypeError: this is no result.
+    """
+    found = json.loads(data)
+    return Graded(found["notebook"], report_from(found["report"]))

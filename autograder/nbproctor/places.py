@@ -1,0 +1,84 @@
+"""Where a course stands, where its files do, and how a whole result takes its place."""
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nbproctor.errors import ConfigError
+from nbproctor.sealed import digest_of
+
+__all__ = ["FOLDER", "NEW", "Place", "course_root", "path_of", "submission_digest"]
+
+COURSE_MARK = "nbgrader_config.py"
+
+# Beside nbgrader's folders: what nbproctor remembers of a course.
+FOLDER = ".nbproctor"
+NEW, OLD = ".unfinished/new", ".unfinished/old"
+
+
+def course_root(given: Path | None) -> Path:
+    """The course folder: the one given, or the nearest one upwards from here.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    start = (given or Path.cwd()).resolve()
+    candidates = [start] if given else [start, *start.parents]
+    for folder in candidates:
+        if (folder / COURSE_MARK).is_file():
+            return folder
+    raise ConfigError("there is no course here", expected=f"a {COURSE_MARK}", where=start)
+
+
+def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:
+    """The folder of a student's files of one step of nbgrader's."""
+    return Path(os.path.normpath(coursedir.format_path(step, student, assignment)))
+
+
+def submission_digest(coursedir: Any, assignment: str, student: str, name: str) -> str:
+    """A digest of what was handed in as one notebook, and when."""
+    folder = path_of(coursedir, coursedir.submitted_directory, assignment, student)
+    return digest_of(folder / f"{name}.ipynb", folder / "timestamp.txt")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a result stands, where it is made, and where the old one is while they change."""
+
+    final: Path
+    new: Path
+    old: Path
+
+    @classmethod
+    def of(cls, coursedir: Any, step: str, assignment: str, student: str) -> Self:
+        steps = (step, f"{step}/{NEW}", f"{step}/{OLD}")
+        return cls(*(path_of(coursedir, name, assignment, student) for name in steps))
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether a run that made something for this place was killed, or still makes it."""
+        return self.new.exists() or self.old.exists()
+
+    def clear(self) -> None:
+        """Clear away what a killed run left; an old result that it had put aside comes back."""
+        if self.old.exists() and not self.final.exists():
+            self.old.rename(self.final)
+        self._remove_both()
+
+    def take(self) -> None:
+        """What was made is whole: it takes its place."""
+        self.final.parent.mkdir(parents=True, exist_ok=True)
+        if self.final.exists():
+            self.old.parent.mkdir(parents=True, exist_ok=True)
+            self.final.rename(self.old)
+        self.new.rename(self.final)
+        self._remove_both()
+
+    def _remove_both(self) -> None:
+        for folder in (self.new, self.old):
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.parent.rmdir()
