@@ -142,7 +142,7 @@ def _no_marks(site: Site) -> Mapping[str, Mapping[str, float | None]]:
 def _grade(*options: str) -> Callable[[Site], Plan]:
     def plan(site: Site) -> Plan:
         words = [word.replace("{workers}", str(site.workers)) for word in options]
-        return Plan([_python("nbproctor", "grade", site.workload.name, *words)])
+        return Plan([_python("nbproctor.cli", "grade", site.workload.name, *words)])
 
     return plan
 
