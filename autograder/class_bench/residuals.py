@@ -37,6 +37,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x):
         y = F.relu(self.bn1(self.conv1(x)))  # (B, C, H, W)
         return F.relu(self.bn2(self.conv2(y)) + x)  # (B, C, H, W)
+
     ### END SOLUTION
 
 
@@ -45,7 +46,13 @@ block = ResidualBlock(4)
 assert block(torch.zeros(2, 4, 6, 6)).shape == (2, 4, 6, 6)
 ### BEGIN HIDDEN TESTS
 draw = torch.Generator().manual_seed(1)
-for batch, channels, side in ((32, 128, 14), (16, 96, 20), (1, 8, 17), (32, 160, 14), (16, 192, 14)):
+for batch, channels, side in (
+    (32, 128, 14),
+    (16, 96, 20),
+    (1, 8, 17),
+    (32, 160, 14),
+    (16, 192, 14),
+):
     reference, block = BasicBlock(channels, channels), ResidualBlock(channels)
     block.load_state_dict(reference.state_dict())
     x = torch.randn(batch, channels, side, side, generator=draw, requires_grad=True)

@@ -98,7 +98,9 @@ def _tuned(root: Path) -> CourseKind:
 
 def _cold(root: Path) -> CourseKind:
     """The configuration is Python: it can take the fork-server away."""
-    return proctored(root, "import nbproctor.grade\nnbproctor.grade.warm_server = lambda *_: None\n")
+    return proctored(
+        root, "import nbproctor.grade\nnbproctor.grade.warm_server = lambda *_: None\n"
+    )
 
 
 def _autograde(site: Site) -> Plan:

@@ -14,7 +14,16 @@ from nbproctor.bench.workload import Workload, student
 from nbproctor.errors import GraderError
 from nbproctor.lesson import load_lesson
 
-__all__ = ["CourseKind", "copy_course", "environment", "furnish", "hand_in_class", "marks", "plain", "proctored"]
+__all__ = [
+    "CourseKind",
+    "copy_course",
+    "environment",
+    "furnish",
+    "hand_in_class",
+    "marks",
+    "plain",
+    "proctored",
+]
 
 CONFIG_FILE = "nbgrader_config.py"
 MARKS = """

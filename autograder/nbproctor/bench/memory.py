@@ -64,10 +64,13 @@ def main(arguments: list[str]) -> None:
     with ExitStack() as first, ExitStack() as second:
         _run(first, lesson, limits, planned)
         sizes["and one submission"] = tree_mib()
+        before = set(descendants(os.getpid()))
         judge = _run(second, lesson, limits, planned)
         sizes["and two submissions"] = tree_mib()
         judge.__exit__()
         sizes["and two kernels, one judge"] = tree_mib()
+        new = set(descendants(os.getpid())) - before
+        sizes["of that, the second kernel's own process"] = max(map(_pss_bytes, new)) / MIB
     print(json.dumps(sizes))
 
 

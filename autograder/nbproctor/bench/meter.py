@@ -13,7 +13,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 from nbproctor.sandbox.syscalls import IS_LINUX, PR_SET_CHILD_SUBREAPER, prctl
 
@@ -38,7 +40,7 @@ class Metered:
     def cpu_at(self, wall_s: float) -> float:
         """CPU seconds used until then, between two samples in proportion."""
         points = [(0.0, 0.0), *self.samples, (self.wall_s, self.cpu_s)]
-        for (t0, c0), (t1, c1) in zip(points, points[1:], strict=False):
+        for (t0, c0), (t1, c1) in pairwise(points):
             if t0 <= wall_s <= t1 and t1 > t0:
                 return c0 + (c1 - c0) * (wall_s - t0) / (t1 - t0)
         return self.cpu_s
@@ -78,10 +80,10 @@ def metered(
 
 
 def _started(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], log: object
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], log: IO[bytes]
 ) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,  # type: ignore[arg-type]
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         start_new_session=True,
     )  # fmt: skip
 

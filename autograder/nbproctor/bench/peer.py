@@ -1,8 +1,8 @@
 """Otter-Grader on the same submissions, without containers: `otter run`, one after another.
 
 It gets an environment of its own, which sees the course's torch but none of its other packages
-before its own. Its tests are the same code as the lesson's; a test that gives points becomes as many
-cases as it gives points.
+before its own. Its tests are the same code as the lesson's; each becomes as many cases as it gives
+points.
 """
 
 import ast
@@ -23,7 +23,7 @@ __all__ = ["otter"]
 
 PACKAGES = ("otter-grader==7.0.0", "ipykernel")
 LINK = "torch_of_the_course.pth"
-CASES = '''\
+CASES = """\
 from otter.test_files import test_case
 
 OK_FORMAT = False
@@ -40,13 +40,13 @@ def given_points(env):
         given.append(namespace["given_in_the_end"])
     return given[0]
 
-'''
-CASE = '''
+"""
+CASE = """
 @test_case(points=1)
 def case_{number}(env):
     assert given_points(env) >= {number}
 
-'''
+"""
 
 
 def otter(folder: Path) -> Arm:
@@ -75,13 +75,13 @@ def otter(folder: Path) -> Arm:
 def _make(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     python = str(folder / "bin" / "python")
-    uv = shutil.which("uv")
-    if uv:
-        steps = [[uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
-                 [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *PACKAGES]]  # fmt: skip
+    if uv := shutil.which("uv"):
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+        steps = [[uv, "venv", "--quiet", "--python", sys.executable, str(folder)]]
     else:
-        steps = [[sys.executable, "-m", "venv", str(folder)],
-                 [python, "-m", "pip", "install", "--quiet", *PACKAGES]]  # fmt: skip
+        install = [python, "-m", "pip", "install", "--quiet"]
+        steps = [[sys.executable, "-m", "venv", str(folder)]]
+    steps.append([*install, *PACKAGES])
     for step in steps:
         done = subprocess.run(step, env=environment(), capture_output=True, text=True)
         if done.returncode:
@@ -115,9 +115,8 @@ def _archive(site_: Site, folder: Path) -> Path:
 def _cases(cell: Cell) -> str:
     """One case for each point; all share one run of the test."""
     points = int(cell.points)
-    told = {"name": cell.grade_id, "points": [1] * points, "source": _giving_points(cell)}
-    told["points"] = points
-    return CASES.format(**told) + "\n".join(CASE.format(number=n + 1) for n in range(points))
+    head = CASES.format(name=cell.grade_id, points=points, source=_giving_points(cell))
+    return head + "\n".join(CASE.format(number=n + 1) for n in range(points))
 
 
 def _giving_points(cell: Cell) -> str:

@@ -11,6 +11,9 @@ from nbproctor.errors import ConfigError
 
 __all__ = ["Record", "Run"]
 
+# What must not change between the runs of one record.
+FIXED = ("machine", "versions", "settings")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -108,6 +111,3 @@ class Record:
     def arms(self, workload: str) -> Iterable[str]:
         """Names of the arms that were measured on a workload."""
         return dict.fromkeys(run.arm for run in self.runs if run.workload == workload)
-
-
-FIXED = ("machine", "versions", "commit", "settings")

@@ -120,4 +120,3 @@ def _problem(site: Site, taken: Metered, finished: Sequence[float]) -> str:
 
 def _end_of(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-

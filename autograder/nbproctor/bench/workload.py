@@ -1,7 +1,7 @@
 """What the benchmark grades: a lesson, and a made-up class of as many students as one likes.
 
-The lesson of `autograder/class_bench` has three exercises; each student of its class has a right or a
-wrong answer to each, at random but the same in every run. No two students hand in the same text.
+The lesson of `autograder/class_bench` has three exercises; each student of its class has a right or
+a wrong answer to each, at random but the same in every run. No two hand in the same text.
 """
 
 import json
@@ -16,7 +16,15 @@ from nbproctor.classroom import Student, hand_in
 from nbproctor.errors import ConfigError
 from nbproctor.lesson import Lesson, Role, load_lesson
 
-__all__ = ["LIGHT", "RESIDUALS", "Workload", "course_lesson", "light_lesson", "residuals", "student"]
+__all__ = [
+    "LIGHT",
+    "RESIDUALS",
+    "Workload",
+    "course_lesson",
+    "light_lesson",
+    "residuals",
+    "student",
+]
 
 CLASS_FOLDER = Path("autograder", "class_bench")
 RESIDUALS, LIGHT = "residuals", "light"
@@ -27,7 +35,8 @@ LIGHT_CELLS = (
     ("double", "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"),
     (
         "test_double",
-        "assert double(2) == 4\n### BEGIN HIDDEN TESTS\nassert double(3) == 6\n### END HIDDEN TESTS",
+        "assert double(2) == 4\n"
+        "### BEGIN HIDDEN TESTS\nassert double(3) == 6\n### END HIDDEN TESTS",
     ),
 )
 
@@ -50,7 +59,7 @@ class Workload:
 
     def submission(self, number: int, lesson: Lesson, release: dict[str, Any]) -> bytes:
         """The notebook that student `number` hands in."""
-        own = {exercise: f"# Student {number} was here." for exercise in _last_answer(lesson)}
+        own = dict.fromkeys(_last_answer(lesson), f"# Student {number} was here.")
         made = Student(
             student(number), "", answers=self._answers(number), own_cells=own,
             blank=self.blank if number % 3 == 2 else (),
@@ -97,7 +106,9 @@ def residuals(course_root: Path) -> Workload:
         notebook = jupytext.read(folder / f"{RESIDUALS}.py", fmt="py:percent")
         told = tomllib.loads((folder / "answers.toml").read_text(encoding="utf-8"))["answer"]
     except OSError as error:
-        raise ConfigError("the benchmark's lesson cannot be read", got=error, where=folder) from error
+        raise ConfigError(
+            "the benchmark's lesson cannot be read", got=error, where=folder
+        ) from error
     answers: dict[str, list[tuple[bool, str]]] = {}
     for entry in told:
         answers.setdefault(entry["exercise"], []).append((entry["right"], entry["text"].strip()))
