@@ -1,6 +1,7 @@
 """The arms of the benchmark: who grades, by which commands, and how one sees that it is done."""
 
 import json
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ __all__ = ["ARMS", "Arm", "Plan", "Site"]
 
 Command = Sequence[str]
 RESULTS = "results.jsonl"
+HOST = "127.0.0.1"
+DASK_WORKER = "--nthreads 1 --no-nanny --no-dashboard --memory-limit 0".split()
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,18 @@ def _grade(*options: str) -> Callable[[Site], Plan]:
     return plan
 
 
+def _dask(site: Site) -> Plan:
+    """A scheduler and workers of one thread each on the loopback, which start with the run."""
+    with socket.create_server((HOST, 0)) as found:
+        port = str(found.getsockname()[1])
+    address = f"tcp://{HOST}:{port}"
+    scheduler = _python("distributed.cli.dask_scheduler", "--host", HOST, "--port", port)
+    worker = _python("distributed.cli.dask_worker", address, *DASK_WORKER)
+    grade = _python("nbproctor.cli", "grade", site.workload.name, "--scheduler", address)
+    services = [[*scheduler, "--no-dashboard"], *[[*worker] for _ in range(site.workers)]]
+    return Plan([grade], services)
+
+
 ARMS = (
     Arm("stock", "nbgrader, as it comes", _stock, _autograde),
     Arm("tuned", "nbgrader, kernels shut down at once", _tuned, _autograde),
@@ -159,6 +174,9 @@ ARMS = (
     Arm(
         "workers", "nbproctor, {workers} workers", proctored, _grade("--workers", "{workers}"),
         workers=None, is_quick=True,
+    ),
+    Arm(
+        "dask", "nbproctor, {workers} Dask workers", proctored, _dask, workers=None, is_quick=True
     ),
     Arm(
         "floor", "the floor", _stock, _floor(1), is_quick=True,
