@@ -52,7 +52,7 @@ def _request(root: Path, options: argparse.Namespace) -> "Request":
     from nbproctor.bench.run import Request
     from nbproctor.bench.turns import Settings
 
-    sizes = {"--turns": 1, "--students": options.workers + 2, "--few": 2, "--workers": 1}
+    sizes = {"--turns": 1, "--students": options.workers + 2, "--few": 3, "--workers": 1}
     for name, least in sizes.items():
         got = getattr(options, name.removeprefix("--"))
         if got < least:

@@ -95,12 +95,13 @@ class Turns:
 def _run_of(workload: Workload, arm: Arm, turn: int, site: Site, taken: Metered) -> Run:
     workers = arm.workers or site.workers
     finished = tuple(sorted(t - taken.began for t in arm.finished(site)))
-    problem = _problem(site, taken, finished)
-    each_wall = each_cpu = 0.0
-    if not problem:
+    problem, each_wall, each_cpu = _problem(site, taken, finished), 0.0, 0.0
+    try:
         since, later = steady(finished, workers)
         each_wall = (finished[-1] - since) / later
         each_cpu = (taken.cpu_s - taken.cpu_at(since)) / later
+    except ValueError as error:
+        problem = problem or str(error)
     return Run(
         workload.name, arm.name, turn, workers, taken.wall_s, taken.cpu_s, finished, each_wall,
         each_cpu, {} if problem else arm.marks(site), None if problem else arm.compute_s(site),
