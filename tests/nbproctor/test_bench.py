@@ -267,6 +267,15 @@ def test_a_record_goes_on_where_it_stopped(tmp_path):
     assert Record.open(record.path, ABOUT, fresh=True).runs == []
 
 
+def test_what_failed_is_measured_again(tmp_path):
+    record = a_record(tmp_path / "r.json")
+    record.add(a_run("cold", 0, 0.0, problem="it was late"), probes={"memory": {"failed": "why"}})
+    assert not record.has(RESIDUALS, "cold", 0) and not record.has_probe("memory")
+    record.add(a_run("cold", 0, 7.0), probes={"memory": {"fork-server": 400.0}})
+    assert record.has(RESIDUALS, "cold", 0) and record.has_probe("memory")
+    assert len(record.of(RESIDUALS, "cold")) == 1 and failed(record) == []
+
+
 def test_a_record_of_another_machine_is_refused(tmp_path):
     record = a_record(tmp_path / "r.json")
     other = {**ABOUT, "machine": {**ABOUT["machine"], "cores": 64}}

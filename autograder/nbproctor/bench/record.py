@@ -91,7 +91,13 @@ class Record:
             raise ConfigError("no record of a benchmark", got=repr(error), where=path) from error
 
     def has(self, workload: str, arm: str, turn: int) -> bool:
-        return any(run.key == (workload, arm, turn) for run in self.runs)
+        """Whether an arm has come to an end in a turn."""
+        return any(run.key == (workload, arm, turn) and not run.problem for run in self.runs)
+
+    def has_probe(self, name: str) -> bool:
+        """Whether a probe has told something."""
+        found = self.probes.get(name)
+        return found is not None and not (isinstance(found, dict) and "failed" in found)
 
     def of(self, workload: str, arm: str) -> list[Run]:
         """Runs of an arm that came to an end, by turn."""
@@ -99,8 +105,9 @@ class Record:
         return sorted(found, key=lambda run: run.turn)
 
     def add(self, *runs: Run, probes: Mapping[str, Any] | None = None) -> None:
-        """Keep what was measured; the file is replaced as a whole."""
-        self.runs += runs
+        """Keep what was measured, in place of what failed; the file is replaced as a whole."""
+        again = {run.key for run in runs}
+        self.runs = [run for run in self.runs if run.key not in again] + list(runs)
         self.probes |= probes or {}
         told = {"about": self.about, "runs": [asdict(r) for r in self.runs], "probes": self.probes}
         self.path.parent.mkdir(parents=True, exist_ok=True)

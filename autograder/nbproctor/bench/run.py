@@ -112,7 +112,7 @@ def _turn(turns: Turns, workload: Workload, arms: tuple[Arm, ...], turn: int) ->
 
 def _probes(record: Record, lab: Lab) -> Iterator[_Step]:
     for name in PROBES:
-        if name not in record.probes:
+        if not record.has_probe(name):
             yield _Step(f"probe: {name}", lambda: PROBE_S, partial(_probe, record, lab, name))
 
 

@@ -134,8 +134,7 @@ def _middle(spread: Spread | None) -> float | None:
 
 
 def _probe(record: Record, name: str) -> Any:
-    found = record.probes.get(name)
-    return None if isinstance(found, dict) and "failed" in found else found
+    return record.probes[name] if record.has_probe(name) else None
 
 
 def _warm_s(record: Record) -> float | None:
