@@ -19,11 +19,16 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("lesson", nargs="?", default="02", help="the course's lesson that gets a turn, too (02)")
     add("--turns", type=int, default=3, help="how often each arm grades its class (3)")
-    add("--students", type=int, default=12, help="students in a class (12)")
-    add("--few", type=int, default=4, help="students that are enough for the slow arms (4)")
+    add("--students", type=int, default=16, help="students in a class (16)")
+    add("--few", type=int, default=3, help="students that are enough for the slow arms (3)")
     add("--workers", type=int, default=2, help="processes of the arms that have several (2)")
     add("--arms", nargs="+", default=(), metavar="ARM", help="only these; no probes (all)")
-    add("--minutes", type=float, default=12.0, help="begin nothing that would end later (12)")
+    add(
+        "--minutes",
+        type=float,
+        default=12.0,
+        help="begin nothing that would end later (12); called again, it does what is left",
+    )
     add("--fresh", action="store_true", help="forget what an earlier run has measured")
     add("--page", action="store_true", help="only write docs/benchmarks.md again")
     add("--simulate", type=int, metavar="N", help="grade N light submissions twice, instead")
@@ -52,7 +57,7 @@ def _request(root: Path, options: argparse.Namespace) -> "Request":
     from nbproctor.bench.run import Request
     from nbproctor.bench.turns import Settings
 
-    sizes = {"--turns": 1, "--students": options.workers + 2, "--few": 3, "--workers": 1}
+    sizes = {"--turns": 1, "--students": options.workers + 2, "--few": 2, "--workers": 1}
     for name, least in sizes.items():
         got = getattr(options, name.removeprefix("--"))
         if got < least:

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["busy_cores", "machine", "versions"]
+__all__ = ["machine", "versions"]
 
 PACKAGES = (
     "nbgrader",
@@ -71,8 +71,3 @@ def _commit(root: Path) -> str:
     except OSError:
         return "unknown"
     return done.stdout.strip() or "unknown"
-
-
-def busy_cores() -> float:
-    """How many processes were running or waiting to run in the last minute, on average."""
-    return round(os.getloadavg()[0], 2)

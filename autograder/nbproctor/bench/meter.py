@@ -28,7 +28,10 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Metered:
-    """What commands took, in seconds. `samples` are pairs of time since `began` and CPU time."""
+    """What commands took, in seconds. `samples` are pairs of time since `began` and CPU time.
+
+    `other_cores` is how many cores everything else on the machine kept busy meanwhile.
+    """
 
     began: float
     wall_s: float
@@ -36,6 +39,7 @@ class Metered:
     samples: tuple[tuple[float, float], ...]
     returncodes: tuple[int, ...]
     timed_out: bool = False
+    other_cores: float = 0.0
 
     def cpu_at(self, wall_s: float) -> float:
         """CPU seconds used until then, between two samples in proportion."""
@@ -63,7 +67,7 @@ def metered(
     if IS_LINUX:
         prctl("PR_SET_CHILD_SUBREAPER", PR_SET_CHILD_SUBREAPER, 1)
     with output.open("ab") as log:
-        before, began, start = _reaped(), time.time(), time.monotonic()
+        before, busy, began, start = _reaped(), _busy_s(), time.time(), time.monotonic()
         made = [_started(command, cwd, env, log) for command in (*services, *commands)]
         awaited, codes = {p.pid for p in made[len(services) :]}, dict[int, int]()
         samples: list[tuple[float, float]] = []
@@ -73,10 +77,12 @@ def metered(
         wall = time.monotonic() - start
         timed_out = bool(awaited - codes.keys())
         _end_all(made, codes)
+        others = _busy_s() - busy - (_reaped() - before)
     for process in made:  # reaped above, where Popen does not see it
         process.returncode = codes.get(process.pid, -signal.SIGKILL)
     returned = tuple(p.returncode for p in made[len(services) :])
-    return Metered(began, wall, _reaped() - before, tuple(samples), returned, timed_out)
+    cpu, passed = _reaped() - before, time.monotonic() - start
+    return Metered(began, wall, cpu, tuple(samples), returned, timed_out, max(others / passed, 0.0))
 
 
 def _started(
@@ -122,6 +128,16 @@ def _end_all(made: "Sequence[subprocess.Popen[bytes]]", codes: dict[int, int]) -
         os.kill(pid, signal.SIGKILL)
     while descendants(os.getpid()) and time.monotonic() < deadline + END_S:
         _sleep_and_reap(codes)
+
+
+def _busy_s() -> float:
+    """Seconds that all cores together have been busy, or taken by another virtual machine."""
+    try:
+        words = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    except OSError:
+        return 0.0
+    user, nice, system, _idle, _waiting, *others = map(int, words)
+    return (user + nice + system + sum(others)) / TICKS_PER_S
 
 
 def _reaped() -> float:

@@ -36,7 +36,7 @@ ORDER = (
     *(n for n in TITLES if n not in ("stock", "tuned", "pair")),
 )
 TITLES["otter"] = "Otter-Grader, without containers"
-QUIET_LOAD = 0.5
+QUIET_CORES = 0.1
 ABOUT = """\
 Three exercises on residual connections with tests of real torch modules, made for this benchmark
 (`autograder/class_bench`); each student has a right or a wrong answer to each, and no two hand in
@@ -62,15 +62,14 @@ def page(record: Record, simulation: Mapping[str, Any] | None) -> str:
     """The text of docs/benchmarks.md."""
     about, found = record.about, goals(record, RESIDUALS, simulation)
     second = next((run.workload for run in record.runs if run.workload != RESIDUALS), "")
-    settings, load = about["settings"], about["load_before"]
+    settings = about["settings"]
     parts = {
         "minutes": "about twelve minutes on two cores",
         "date": about["date"],
         "machine": _machine(about["machine"]),
         "versions": _versions(about["versions"]),
         "bytecode": about["versions"]["bytecode"],
-        "load": f"{load:g}",
-        "warning": _warning(load),
+        "warning": _warning(record),
         "workload": "The benchmark's lesson",
         "about_workload": ABOUT.format(size=settings["class_size"], few=settings["few"]),
         "arms_table": _arms(record, RESIDUALS),
@@ -113,10 +112,14 @@ def _versions(told: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in told.items() if name != "bytecode")
 
 
-def _warning(load: float) -> str:
-    if load <= QUIET_LOAD:
+def _warning(record: Record) -> str:
+    busy = [run.other_cores for run in record.runs]
+    if not busy or max(busy) <= QUIET_CORES:
         return ""
-    return "**The machine was not quiet**: times, and to a lesser degree ratios, are not its own.\n"
+    return (
+        f"**The machine was not quiet**: something else kept {max(busy):.1f} cores busy in a run, "
+        f"{median(busy):.1f} in the median of all. Times, and to a lesser degree ratios, suffer.\n"
+    )
 
 
 def _order(record: Record, workload: str) -> list[str]:

@@ -24,6 +24,7 @@ class Run:
         each_wall_s, each_cpu_s: per submission, once all workers have done their first one.
         compute_s: CPU time of a submission's cells alone, where the arm knows it.
         marks: points by student and cell.
+        other_cores: how many cores something else kept busy meanwhile.
     """
 
     workload: str
@@ -38,6 +39,7 @@ class Run:
     marks: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     compute_s: float | None = None
     problem: str = ""
+    other_cores: float = 0.0
 
     @property
     def key(self) -> tuple[str, str, int]:

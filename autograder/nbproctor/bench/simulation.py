@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.bench.courses import environment, furnish, hand_in_class, proctored
-from nbproctor.bench.machine import busy_cores, machine, versions
+from nbproctor.bench.machine import machine, versions
 from nbproctor.bench.workload import LIGHT, light_lesson
 from nbproctor.classrun import LEDGER
 from nbproctor.errors import ConfigError, GraderError
@@ -68,7 +68,6 @@ def simulate(
             "date": time.strftime("%Y-%m-%d"),
             "machine": machine(),
             "versions": versions(root),
-            "load_after": busy_cores(),
             "options": list(options),
             "submissions": submissions,
             "grade": asdict(first),

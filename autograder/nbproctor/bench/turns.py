@@ -30,12 +30,15 @@ class Settings:
     """
 
     turns: int = 3
-    class_size: int = 12
-    few: int = 4
+    class_size: int = 16
+    few: int = 3
     workers: int = 2
 
     def students(self, arm: Arm) -> int:
-        return self.class_size if arm.is_quick else self.few
+        """How many an arm grades: as many for each of its workers."""
+        workers = arm.workers or self.workers
+        wanted = self.class_size if arm.is_quick else self.few
+        return -(-wanted // workers) * workers
 
 
 class Turns:
@@ -56,7 +59,7 @@ class Turns:
 
     def missing(self, workload: Workload, arms: Sequence[Arm], turn: int) -> Iterator[Arm]:
         """Arms that have not had this turn, beginning with another one in each turn."""
-        shift = turn % len(arms)
+        shift = turn % max(len(arms), 1)
         for arm in (*arms[shift:], *arms[:shift]):
             if not self.record.has(workload.name, arm.name, turn):
                 yield arm
@@ -105,7 +108,7 @@ def _run_of(workload: Workload, arm: Arm, turn: int, site: Site, taken: Metered)
     return Run(
         workload.name, arm.name, turn, workers, taken.wall_s, taken.cpu_s, finished, each_wall,
         each_cpu, {} if problem else arm.marks(site), None if problem else arm.compute_s(site),
-        problem,
+        problem, taken.other_cores,
     )  # fmt: skip
 
 
