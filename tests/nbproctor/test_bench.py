@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,31 @@ def test_the_meter_ends_what_takes_too_long_and_what_serves(tmp_path):
     assert (taken.timed_out, taken.returncodes) == (False, (0,))
     taken = metered([sleeper], tmp_path, environment(), tmp_path / "log", 0.5)
     assert taken.timed_out and taken.returncodes != (0,)
+
+
+LEAVER = """
+import sys
+from pathlib import Path
+from nbproctor.bench.meter import metered
+metered([[sys.executable, "-c", sys.argv[1]]], Path("/"), {}, Path(sys.argv[2]), 600.0)
+"""
+SLEEPER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
+
+
+def test_what_is_measured_ends_with_whoever_measures(tmp_path):
+    log = tmp_path / "log"
+    leaver = subprocess.Popen([sys.executable, "-c", LEAVER, SLEEPER, str(log)])
+    until(lambda: log.is_file() and log.read_text().endswith("\n"))
+    leaver.kill()
+    leaver.wait()
+    until(lambda: not Path("/proc", log.read_text().strip()).exists())
+
+
+def until(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # The class.

@@ -1,25 +1,31 @@
 """Wall and CPU time of commands and all that they start.
 
 CPU time of a whole tree of processes is what its living members have used, with their reaped
-children, and what this process has reaped: orphans come here, since it makes itself their reaper.
-No control group and no rights are needed. What a parent lets the system reap unseen is not counted;
-nothing that is measured here does that.
+children, and what has been reaped at its root: orphans come there, since the root makes itself
+their reaper. No control group and no rights are needed. What a parent lets the system reap unseen
+is not counted; nothing that is measured here does that.
+
+The root is a process of its own, `python -m nbproctor.bench.meter`, which ends all that is below it
+when it ends, or when whoever started it does.
 """
 
+import json
 import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
-from nbproctor.sandbox.syscalls import IS_LINUX, PR_SET_CHILD_SUBREAPER, prctl
+from nbproctor.errors import GraderError
+from nbproctor.sandbox import syscalls
 
-__all__ = ["Metered", "descendants", "metered"]
+__all__ = ["Metered", "descendants", "main", "metered"]
 
 SAMPLE_S = 0.25
 END_S = 15.0
@@ -64,29 +70,71 @@ def metered(
         output: a file that what they print is added to.
         services: commands that run meanwhile and are ended afterwards; they count, too.
     """
-    if IS_LINUX:
-        prctl("PR_SET_CHILD_SUBREAPER", PR_SET_CHILD_SUBREAPER, 1)
-    with output.open("ab") as log:
-        before, busy, began, start = _reaped(), _busy_s(), time.time(), time.monotonic()
-        made = [_started(command, cwd, env, log) for command in (*services, *commands)]
-        awaited, codes = {p.pid for p in made[len(services) :]}, dict[int, int]()
-        samples: list[tuple[float, float]] = []
-        while awaited - codes.keys() and time.monotonic() - start < timeout_s:
-            _sleep_and_reap(codes)
-            samples.append((time.monotonic() - start, _tree_cpu() + _reaped() - before))
-        wall = time.monotonic() - start
-        timed_out = bool(awaited - codes.keys())
-        _end_all(made, codes)
-        others = _busy_s() - busy - (_reaped() - before)
-    for process in made:  # reaped above, where Popen does not see it
+    task = {
+        "commands": [list(command) for command in commands],
+        "services": [list(command) for command in services],
+        "cwd": str(cwd),
+        "env": dict(env),
+        "output": str(output),
+        "timeout_s": timeout_s,
+    }
+    root = subprocess.Popen(
+        [sys.executable, "-m", "nbproctor.bench.meter"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        told, _ = root.communicate(json.dumps(task).encode())
+    finally:
+        if root.poll() is None:
+            root.terminate()
+            root.wait()
+    if root.returncode:
+        raise GraderError("the meter failed", got=f"exit status {root.returncode}")
+    found = json.loads(told)
+    found["samples"] = tuple(map(tuple, found["samples"]))
+    return Metered(**{**found, "returncodes": tuple(found["returncodes"])})
+
+
+def main() -> None:
+    """Read a task from stdin, carry it out, and write what it took to stdout, as JSON."""
+    if syscalls.IS_LINUX:
+        syscalls.prctl("PR_SET_CHILD_SUBREAPER", syscalls.PR_SET_CHILD_SUBREAPER, 1)
+        syscalls.set_parent_death_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    print(json.dumps(asdict(_measured(**json.load(sys.stdin)))))
+
+
+def _measured(
+    commands: Sequence[Sequence[str]],
+    services: Sequence[Sequence[str]],
+    cwd: str,
+    env: Mapping[str, str],
+    output: str,
+    timeout_s: float,
+) -> Metered:
+    busy, began, start = _busy_s(), time.time(), time.monotonic()
+    made: list[subprocess.Popen[bytes]] = []
+    codes, samples = dict[int, int](), list[tuple[float, float]]()
+    with open(output, "ab") as log:
+        try:
+            made += [_started(command, cwd, env, log) for command in (*services, *commands)]
+            awaited = [process.pid for process in made[len(services) :]]
+            while not codes.keys() >= set(awaited) and time.monotonic() - start < timeout_s:
+                _sleep_and_reap(codes)
+                samples.append((time.monotonic() - start, _tree_cpu() + _reaped()))
+            wall = time.monotonic() - start
+            timed_out = not codes.keys() >= set(awaited)
+        finally:
+            _end_all(made, codes)
+    for process in made:  # reaped here, where Popen does not see it
         process.returncode = codes.get(process.pid, -signal.SIGKILL)
-    returned = tuple(p.returncode for p in made[len(services) :])
-    cpu, passed = _reaped() - before, time.monotonic() - start
-    return Metered(began, wall, cpu, tuple(samples), returned, timed_out, max(others / passed, 0.0))
+    returned = tuple(codes.get(pid, -signal.SIGKILL) for pid in awaited)
+    others = (_busy_s() - busy - _reaped()) / (time.monotonic() - start)
+    return Metered(began, wall, _reaped(), tuple(samples), returned, timed_out, max(others, 0.0))
 
 
 def _started(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], log: IO[bytes]
+    command: Sequence[str], cwd: str, env: Mapping[str, str], log: IO[bytes]
 ) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -171,3 +219,7 @@ def _tree(root: int) -> list[tuple[int, int]]:
         found += below
         left += [pid for pid, _ in below]
     return found
+
+
+if __name__ == "__main__":
+    main()
