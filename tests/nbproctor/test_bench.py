@@ -250,11 +250,11 @@ def test_the_peers_tests_say_how_many_points_they_give(course):
 @pytest.mark.timeout(900)
 def test_stock_and_ours_give_the_same_marks(tmp_path):
     record = Record(tmp_path / "record.json", ABOUT)
-    chosen = [arm for arm in ARMS if arm.name in ("stock", "one")]
+    chosen = [arm for arm in ARMS if arm.name in ("stock", "one", "dask")]
     with Turns(ROOT, record, Settings(turns=1, class_size=4, few=3)) as turns:
         for arm in turns.missing(residuals(ROOT), chosen, 0):
             assert turns.run(residuals(ROOT), arm, 0).problem == ""
-    assert {run.arm: len(run.marks) for run in record.runs} == {"stock": 3, "one": 4}
+    assert {run.arm: len(run.marks) for run in record.runs} == {"stock": 3, "one": 4, "dask": 4}
     assert disagreements(record, RESIDUALS) == []
     kept = Record.read(record.path)
     assert kept.runs == record.runs
@@ -270,11 +270,13 @@ def test_stock_and_ours_give_the_same_marks(tmp_path):
 @pytest.mark.timeout(900)
 def test_a_simulation_grades_everybody_and_then_nobody(tmp_path):
     (tmp_path / "nbgrader_config.py").write_text((ROOT / "nbgrader_config.py").read_text())
-    told = simulate(tmp_path, 100, ["--workers", "2"], say=lambda text: None)
+    told = simulate(tmp_path, 100, 2, on_dask=False, say=lambda text: None)
     assert len(told["each_s"]) == 9 and len(told["grade"]["memory_mib"]) == 10
     assert told["gradebook_kib_each"] > 0 and told["ledger_kib_each"] > 0
+    text = page(a_record(tmp_path / "r.json"), {"pool": told, "dask": told})
+    assert "| submissions | 100 | 100 |" in text
     with pytest.raises(ConfigError, match="too few"):
-        simulate(tmp_path, 10, [])
+        simulate(tmp_path, 10, 2, on_dask=False)
 
 
 def test_the_light_lesson_has_wrong_answers_too(tmp_path):
@@ -321,7 +323,7 @@ def test_rows_hold_arms_against_stock_and_a_floor_of_as_many(tmp_path):
 def test_goals_are_judged_by_what_was_measured(tmp_path):
     record = a_record(tmp_path / "r.json")
     record.add(probes={"latency": {"first_s": 6.0, "later_s": [3.0, 2.5, 4.0]}})
-    verdicts = [goal.verdict for goal in goals(record, RESIDUALS, None)]
+    verdicts = [goal.verdict for goal in goals(record, RESIDUALS, {})]
     assert verdicts[:4] == ["met", "missed by 33%", "missed by 7%", "missed by 50%"]
     assert verdicts[4:] == ["not measured", "met", "not measured", "not measured"]
 
@@ -332,14 +334,14 @@ def test_marks_that_differ_and_runs_that_failed_are_told(tmp_path):
     record.add(a_run("tuned", 0, 1.0, problem="it was late"))
     assert disagreements(record, RESIDUALS) == ["cold, turn 1: a000000, test: 1.0 and 0.0"]
     assert failed(record) == ["tuned on residuals, turn 1: it was late"]
-    text = page(record, None)
+    text = page(record, {})
     assert "**Marks differ:**" in text and "it was late" in text
 
 
 def test_the_page_says_what_was_measured(tmp_path):
     record = a_record(tmp_path / "r.json")
     record.add(probes={"memory": {"failed": "no /proc"}, "otter": {"failed": "no network"}})
-    text = page(record, None)
+    text = page(record, {})
     assert "{" not in text.replace("{workers}", "?")
     assert "| nbproctor, 2 workers | 0.60 (0.40 to 0.80) |" in text
     assert "| times as fast as stock nbgrader, two workers | at least 16 | 20 | met |" in text
@@ -347,7 +349,7 @@ def test_the_page_says_what_was_measured(tmp_path):
     assert "Otter-Grader could not be run: no network" in text
     assert "not quiet" not in text
     record.add(a_run("cold", 0, 7.0, other_cores=0.7))
-    assert "something else kept 0.7 cores busy" in page(record, None)
+    assert "something else kept 0.7 cores busy" in page(record, {})
 
 
 def test_the_figure_is_the_same_for_the_same_numbers(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 from nbproctor.bench.courses import CourseKind, marks, plain, proctored
 from nbproctor.bench.workload import Workload
 
-__all__ = ["ARMS", "Arm", "Plan", "Site"]
+__all__ = ["ARMS", "Arm", "Plan", "Site", "loopback_cluster"]
 
 Command = Sequence[str]
 RESULTS = "results.jsonl"
@@ -152,15 +152,19 @@ def _grade(*options: str) -> Callable[[Site], Plan]:
     return plan
 
 
-def _dask(site: Site) -> Plan:
-    """A scheduler and workers of one thread each on the loopback, which start with the run."""
+def loopback_cluster(workers: int) -> tuple[str, list[Command]]:
+    """A Dask scheduler's address, and the commands that start it and workers of one thread each."""
     with socket.create_server((HOST, 0)) as found:
         port = str(found.getsockname()[1])
     address = f"tcp://{HOST}:{port}"
     scheduler = _python("distributed.cli.dask_scheduler", "--host", HOST, "--port", port)
     worker = _python("distributed.cli.dask_worker", address, *DASK_WORKER)
+    return address, [[*scheduler, "--no-dashboard"], *[[*worker] for _ in range(workers)]]
+
+
+def _dask(site: Site) -> Plan:
+    address, services = loopback_cluster(site.workers)
     grade = _python("nbproctor.cli", "grade", site.workload.name, "--scheduler", address)
-    services = [[*scheduler, "--no-dashboard"], *[[*worker] for _ in range(site.workers)]]
     return Plan([grade], services)
 
 

@@ -32,7 +32,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     add("--fresh", action="store_true", help="forget what an earlier run has measured")
     add("--page", action="store_true", help="only write docs/benchmarks.md again")
     add("--simulate", type=int, metavar="N", help="grade N light submissions twice, instead")
-    add("--scheduler", help="with --simulate: the Dask scheduler whose workers grade")
+    add("--dask", action="store_true", help="with --simulate: by Dask workers on the loopback")
     parser.set_defaults(run=_bench)
 
 
@@ -44,7 +44,7 @@ def _bench(options: argparse.Namespace) -> int:
 
     root = course_root(options.course)
     if options.simulate:
-        simulate(root, options.simulate, _grade_options(options))
+        simulate(root, options.simulate, options.workers, options.dask)
     if options.simulate or options.page:
         record = Record.read(root / RECORD)
     else:
@@ -65,9 +65,3 @@ def _request(root: Path, options: argparse.Namespace) -> "Request":
     (source,) = find_sources(root, [options.lesson])
     settings = Settings(options.turns, options.students, options.few, options.workers)
     return Request(source.stem, settings, tuple(options.arms), options.minutes, options.fresh)
-
-
-def _grade_options(options: argparse.Namespace) -> list[str]:
-    if options.scheduler:
-        return ["--scheduler", options.scheduler]
-    return ["--workers", str(options.workers)]

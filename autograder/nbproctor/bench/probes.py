@@ -77,13 +77,11 @@ def _seconds(command: list[str], cwd: Path) -> float:
 
 def _imports(lab: Lab) -> Any:
     """Seconds to import what the lesson imports; and nbgrader, which a class run needs."""
-    programs = {
-        "torch, torchvision": "import torch, torchvision",
-        "nbgrader": "import nbgrader.apps",
-    }
     return {
-        name: [_seconds([sys.executable, "-c", text], lab.folder) for _ in range(REPEATS)]
-        for name, text in programs.items()
+        name: [
+            _seconds([sys.executable, "-c", f"import {name}"], lab.folder) for _ in range(REPEATS)
+        ]
+        for name in ("torch, torchvision", "nbgrader.apps")
     }
 
 

@@ -10,21 +10,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from nbproctor.bench.arms import loopback_cluster
 from nbproctor.bench.courses import environment, furnish, hand_in_class, proctored
 from nbproctor.bench.machine import machine, versions
 from nbproctor.bench.workload import LIGHT, light_lesson
 from nbproctor.classrun import LEDGER
 from nbproctor.errors import ConfigError, GraderError
 
-__all__ = ["SIMULATION", "simulate"]
+__all__ = ["DASK", "POOL", "SIMULATION", "simulate"]
 
 SIMULATION = Path("reports", "simulation.json")
+POOL, DASK = "pool", "dask"
 PARTS = 10
 
 
@@ -40,12 +43,12 @@ class _Watched:
 
 
 def simulate(
-    root: Path, submissions: int, options: Sequence[str], say: Callable[[str], None] = print
+    root: Path, submissions: int, workers: int, on_dask: bool, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
     """Grade that many light submissions twice; what came of it is kept in SIMULATION.
 
     Args:
-        options: of `nbproctor grade`: workers, or a scheduler.
+        on_dask: by workers of a Dask scheduler on the loopback, not by those of the local pool.
 
     Raises:
         ConfigError: there are too few submissions to see a trend.
@@ -54,33 +57,65 @@ def simulate(
     if submissions < 10 * PARTS:
         raise ConfigError("too few submissions", expected=f"{10 * PARTS} or more", got=submissions)
     workload, kind = light_lesson(), proctored(root)
-    with tempfile.TemporaryDirectory(prefix="nbproctor-bench-") as scratch:
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="nbproctor-bench-"))
         folder = Path(scratch).resolve() / "course"
         say(f"writing {submissions} submissions")
         furnish(folder, kind, workload)
         hand_in_class(folder, kind, workload, range(submissions))
-        before = _kib(folder, "gradebook.db")
-        say("grading them")
-        first = _grade(folder, submissions, options)
-        say(f"{first.wall_s:.0f} s; grading them again, unchanged")
-        second = _grade(folder, submissions, options)
+        options = ["--workers", str(workers)]
+        if on_dask:
+            address, services = loopback_cluster(workers)
+            stack.enter_context(_running(services, Path(scratch)))
+            options = ["--scheduler", address]
         told = {
             "date": time.strftime("%Y-%m-%d"),
             "machine": machine(),
             "versions": versions(root),
-            "options": list(options),
+            "workers": workers,
             "submissions": submissions,
-            "grade": asdict(first),
-            "each_s": _each(first.at_s, submissions),
-            "gradebook_kib_each": (_kib(folder, "gradebook.db") - before) / submissions,
-            "ledger_kib_each": _kib(folder, LEDGER) / submissions,
-            "recheck_s": second.wall_s,
-            "recheck": asdict(second),
+            **_graded_twice(folder, submissions, options, say),
         }
     path = root / SIMULATION
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    path.write_text(
+        json.dumps({**kept, DASK if on_dask else POOL: told}, indent=1), encoding="utf-8"
+    )
     return told
+
+
+def _graded_twice(
+    folder: Path, submissions: int, options: Sequence[str], say: Callable[[str], None]
+) -> dict[str, Any]:
+    before = _kib(folder, "gradebook.db")
+    say("grading them")
+    first = _grade(folder, submissions, options)
+    say(f"{first.wall_s:.0f} s; grading them again, unchanged")
+    return {
+        "grade": asdict(first),
+        "each_s": _each(first.at_s, submissions),
+        "gradebook_kib_each": (_kib(folder, "gradebook.db") - before) / submissions,
+        "ledger_kib_each": _kib(folder, LEDGER) / submissions,
+        "recheck": asdict(_grade(folder, submissions, options)),
+    }
+
+
+@contextmanager
+def _running(services: Sequence[Sequence[str]], folder: Path) -> Iterator[None]:
+    """Services for as long as the context lasts."""
+    with (folder / "services.log").open("wb") as log:
+        made = [
+            subprocess.Popen(command, cwd=folder, env=environment(), stdout=log, stderr=log)
+            for command in services
+        ]
+        try:
+            yield
+        finally:
+            for process in reversed(made):
+                process.terminate()
+            for process in made:
+                process.wait()
 
 
 def _grade(folder: Path, submissions: int, options: Sequence[str]) -> _Watched:

@@ -25,10 +25,9 @@ class Spread:
         return cls(median(values), min(values), max(values), len(values))
 
     def text(self, digits: int = 2) -> str:
-        """`0.62 (0.60 to 0.65)`; a single value stands alone."""
-        if self.n == 1:
-            return f"{self.middle:.{digits}f}"
-        return f"{self.middle:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+        """`0.62 (0.60 to 0.65)`; without a range that one could see, `0.62`."""
+        middle, low, high = (f"{v:.{digits}f}" for v in (self.middle, self.low, self.high))
+        return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def steady(finished: Sequence[float], workers: int) -> tuple[float, int]:
