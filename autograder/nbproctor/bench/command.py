@@ -1,6 +1,8 @@
 """The command `nbproctor bench`."""
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +45,7 @@ def _bench(options: argparse.Namespace) -> int:
     from nbproctor.bench.simulation import simulate
 
     root = course_root(options.course)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not without clearing up
     if options.simulate:
         simulate(root, options.simulate, options.workers, options.dask)
     if options.simulate or options.page:
