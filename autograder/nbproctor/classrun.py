@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from nbproctor.due import Context, Due, Rerun, about, is_final
-from nbproctor.errors import ConfigError, GradebookError, LedgerError, NbproctorError
+from nbproctor.errors import ConfigError, GradebookError, GraderError, LedgerError, NbproctorError
 from nbproctor.filing import Filing
 from nbproctor.gradebook import Course
 from nbproctor.ledger import Ledger, digest_of_submission, key_of
@@ -22,7 +22,6 @@ from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
 from nbproctor.places import FOLDER
 from nbproctor.recorder import Recorder, Result, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
-from nbproctor.sandbox.process import strongest_level
 from nbproctor.staging import Recorded
 from nbproctor.watching import How, Outcome, Summary, Watch
 from nbproctor.work import Crew, Done, Job, LessonPack
@@ -56,7 +55,8 @@ def grade_class(
         ConfigError: the lesson or a student is unknown, or another run grades in this course.
         LessonError, GradebookError: the lesson is not released as it is now, or the gradebook is
             locked.
-        SandboxError: this machine cannot give the level.
+        GraderError: the crew cannot grade, or cannot go on: no sandbox, no worker. What was graded
+            is recorded.
         KeyboardInterrupt: a second interrupt came. What was graded is recorded.
     """
     began = time.monotonic()
@@ -66,7 +66,6 @@ def grade_class(
         filing = Filing(course, assignment, notebooks_of(course, assignment), sandbox)
         if filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
-        strongest_level(filing.level)
         ledger = stack.enter_context(Ledger(course.root / LEDGER, watch.say))
         packed = lesson_packs(course, assignment, filing.names, filing.limits, filing.level)
         contexts = {
@@ -124,7 +123,7 @@ class _Run:
                 with crew_factory(packs) as crew:
                     for done in crew.grade(self._jobs(students)):
                         self._take(done)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, GraderError):
                 self.recorder.flush()
                 raise
             self.recorder.flush()
