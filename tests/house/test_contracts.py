@@ -27,14 +27,16 @@ ORDER = {
         "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app kernel "
         "judge_process graded_notebook sealed forbidden grade work frames parcels worker pool "
         "node cluster_settings cluster_link roster cluster places ledger collect gradebook_rows "
-        "marks staging gradebook packing filing release executed build check bench charts "
-        "feedback report classroom demo watching due recorder desk explain classrun cli_class "
-        "cli __init__ __main__"
+        "marks staging gradebook packing filing release executed build check charts feedback "
+        "report classroom demo watching due recorder desk explain classrun bench.__init__ "
+        "bench.workload bench.courses bench.meter bench.floor bench.spread bench.record "
+        "bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
+        "bench.latency bench.probes bench.run bench.simulation bench.summary bench.chart "
+        "bench.page bench.command cli_class cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
 NBGRADER = {
-    "bench",
     "collect",
     "filing",
     "gradebook",
