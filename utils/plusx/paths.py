@@ -55,9 +55,9 @@ def path_gradient(
     x (B, d); v (B, d) is the gradient at the output -> (B, d). The forward pass is that of the
     whole network. Source: section 5 of the paper.
     """
-    for place, (branch, h) in reversed(list(enumerate(zip(branches, states(branches, x)[:-1])))):
-        if place in chosen:
-            (v,) = _pull_back(branch, h, v[None])
+    held = states(branches, x)
+    for place in sorted(set(chosen), reverse=True):
+        (v,) = _pull_back(branches[place], held[place], v[None])
     return v
 
 

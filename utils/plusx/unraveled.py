@@ -5,12 +5,14 @@ layers; Huang et al. 2016, "Deep Networks with Stochastic Depth" (arXiv 1603.093
 that are left out at random in training.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
 from plusx.errors import ArgumentError
+from plusx.paths import Branch, gradient_at_end, states
 
 
 class PreBlock(nn.Module):
@@ -99,3 +101,61 @@ def survivals(blocks: int, last: float) -> list[float]:
     Source: Huang et al. 2016, equation 4: block l of L survives with 1 - (l / L) (1 - last).
     """
     return [1 - (block / blocks) * (1 - last) for block in range(1, blocks + 1)]
+
+
+class Specimen:
+    """A trained network on which lesions are tried; its error is taken on `images`, `labels`.
+
+    A lesion changes what the norms see. With `statistics` (images), their means and variances are
+    those of the whole network on these images, as at an ordinary test. Without, every lesioned
+    network takes them anew from the images it is tested on. The given network is not changed.
+    """
+
+    def __init__(
+        self, net: PreNet, images: Tensor, labels: Tensor, statistics: Tensor | None = None
+    ) -> None:
+        self.net, self.images, self.labels = deepcopy(net).eval(), images, labels
+        norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm1d)]
+        for norm in norms:
+            norm.train()
+            norm.momentum = 0.0 if statistics is None else 1.0
+        if statistics is not None:
+            with torch.no_grad():
+                self.net(statistics)
+            self.net.eval()
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The network's own blocks, in their order."""
+        return list(self.net.blocks)
+
+    @torch.no_grad()
+    def error(self, blocks: Iterable[nn.Module]) -> float:
+        """The error in percent with these blocks between stem and head."""
+        logits = self.net.run(self.images, blocks)  # (B, classes)
+        return 100 * (logits.argmax(1) != self.labels).double().mean().item()
+
+    @torch.no_grad()
+    def contributions(self) -> Tensor:
+        """For each block, the norm of what it adds over the norm of what it gets, (blocks,)"""
+        h, shares = self.net.stem(self.images.flatten(1)), []
+        for block in self.blocks:
+            y = block(h)
+            shares.append((y - h).norm() / h.norm())
+            h = y
+        return torch.stack(shares)
+
+
+def gradient_problem(
+    net: PreNet, images: Tensor, labels: Tensor
+) -> tuple[Sequence[Branch], Tensor, Tensor]:
+    """Branches, the state after the stem, and the loss's gradient at the last state.
+
+    What the functions of `plusx.paths` need: (branches, x, v), x and v (B, width). In training
+    mode, with the batch's own statistics, and every block alive.
+    """
+    net = deepcopy(net).train()
+    branches = [block.get_submodule("branch") for block in net.blocks]
+    with torch.no_grad():
+        x = net.stem(images.flatten(1))  # (B, width)
+    return branches, x, gradient_at_end(net.head, states(branches, x)[-1], labels)
