@@ -60,7 +60,6 @@ from plusx import diagnose_unraveled as diagnose
 from plusx import lesions, path_plots, paths, plots
 from plusx.expect import (
     expect_close,
-    expect_equal,
     expect_shape,
     expect_true,
     expect_type,
@@ -851,7 +850,7 @@ axis.legend(title="median and range, 5 seeds")
 plots.show()
 print(
     "mean length:",
-    *[f"epoch {e}: {mean_spread(row)}" for e, row in zip(epochs, effective)],
+    *[f"epoch {e}: {mean_spread(row)}" for e, row in zip(epochs, effective, strict=True)],
     sep="  ",
 )
 
@@ -1043,7 +1042,9 @@ axes[1].set(
 )
 axes[1].set_title("purple: early blocks, green: late ones")
 plots.show()
-pairs = [torch.corrcoef(torch.stack([a_, d.to(a_)]))[0, 1] for a_, d in zip(added, damage)]
+pairs = [
+    torch.corrcoef(torch.stack([a_, d.to(a_)]))[0, 1] for a_, d in zip(added, damage, strict=True)
+]
 print("correlation of the two within a network:", mean_spread(torch.stack(pairs), 2))
 
 # %% [markdown]

@@ -251,8 +251,12 @@ def _pull_back(branch: Branch, h: Tensor, gradient: Tensor) -> Tensor:
 def _pushed(
     branches: Sequence[Branch], held: Sequence[Tensor], v: Tensor, places: Sequence[int]
 ) -> Tensor:
+    """J v, block after block: the derivative of J^T u with respect to u, times v."""
     for place in places:
-        v = torch.func.jvp(branches[place], (held[place],), (v,))[1]
+        h = held[place].detach().requires_grad_()
+        u = torch.zeros_like(v).requires_grad_()
+        (pulled,) = torch.autograd.grad(branches[place](h), h, u, create_graph=True)
+        (v,) = torch.autograd.grad(pulled, u, v)
     return v
 
 
