@@ -104,8 +104,8 @@ plots.show()
 # **Points** 3
 #
 # Number the paths from 0 to $2^n - 1$. Path `p` goes through block `l` if **bit `l`** of `p` is
-# set (bit 0 is the lowest), so path 0 is all skips. Return what each path adds to the output. Along a
-# path the blocks come in their order: block 0 acts first.
+# set (bit 0 is the lowest), so path 0 is all skips. Return what each path adds to the output.
+# Along a path the blocks come in their order: block 0 acts first.
 #
 # <details><summary>Hint 1: one path</summary>
 #
@@ -191,12 +191,14 @@ bent = [lambda h, w=w: torch.relu(h @ w) for w in weights]
 print(f"linear branches:  {split_error(linear):.1e}   with ReLU: {split_error(bent):.2f}")
 
 # %% [markdown]
-# With linear branches the sum is exact to rounding. **With ReLU it is not even close.** The second
-# block gets $x + F_1(x)$ as a whole, and $F_2(a + b)$ is not $F_2(a) + F_2(b)$. The sheaf in the figure
-# is then a picture of which blocks feed which, not a sum of eight separate networks.
+# With linear branches the sum is exact to rounding. **With ReLU it is not even close.** The
+# second block gets $x + F_1(x)$ as a whole, and $F_2(a + b)$ is not $F_2(a) + F_2(b)$. The sheaf
+# in the figure is then a picture of which blocks feed which, not a sum of eight separate
+# networks.
 #
-# But there is one thing in *every* network that is linear: the **gradient**. With $h_{l+1} = h_l +
-# F_l(h_l)$ and Jacobians $J_l = \partial F_l / \partial h_l$, taken where the forward pass really went,
+# But there is one thing in *every* network that is linear: the **gradient**. With $h_{l+1} = h_l
+# + F_l(h_l)$ and Jacobians $J_l = \partial F_l / \partial h_l$, taken where the forward pass
+# really went,
 #
 # $$\frac{\partial y}{\partial x} = (1 + J_n)\cdots(1 + J_2)(1 + J_1)$$
 #
@@ -241,11 +243,11 @@ def share_of_paths(n, low, high):
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_share_of_paths", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-# Three blocks: 1, 3, 3, 1 paths of length 0, 1, 2, 3
-for low, high, by_hand in [(0, 3, 1.0), (1, 1, 3 / 8), (1, 2, 6 / 8), (0, 1, 4 / 8)]:
-    what = f"share_of_paths(3, {low}, {high})"
-    wrong = diagnose.wrong_shares(3, low, high)
-    expect_close(share_of_paths(3, low, high), by_hand, what, wrong=wrong)
+# Five blocks: 1, 5, 10, 10, 5, 1 paths of length 0 to 5, together 32
+for low, high, by_hand in [(1, 2, 15 / 32), (3, 3, 10 / 32), (0, 5, 1.0), (0, 1, 6 / 32)]:
+    what = f"share_of_paths(5, {low}, {high})"
+    wrong = diagnose.wrong_shares(5, low, high)
+    expect_close(share_of_paths(5, low, high), by_hand, what, wrong=wrong)
 print("Exercise 2: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
 for n, low, high in [(54, 5, 17), (10, 3, 7), (7, 0, 2), (20, 11, 20), (50, 4, 14), (1200, 0, 590)]:
@@ -259,8 +261,8 @@ for n, low, high in [(54, 5, 17), (10, 3, 7), (7, 0, 2), (20, 11, 20), (50, 4, 1
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# He et al.'s ResNet-110 has 54 blocks: $2^{54}$, that is 18,014,398,509,481,984 paths. The range of
-# lengths that will matter, 5 to 17, is marked. Look for it on the left.
+# He et al.'s ResNet-110 has 54 blocks: $2^{54}$, that is 18,014,398,509,481,984 paths. The range
+# of lengths that will matter, 5 to 17, is marked. Look for it on the left.
 
 # %% tags=["demo"]
 lengths = range(55)
@@ -286,8 +288,8 @@ print(f"19 to 35 blocks: {100 * paths.share_of_paths(54, 19, 35):7.4f} %")
 # *trained* network and changes nothing else; no training follows. In the sheaf, one block less is
 # half of the paths less. In a plain chain there is one path, and it is cut.
 #
-# One function will do for all lesions: run blocks *in a given order*. Leaving a number out deletes the
-# block, exchanging two shuffles.
+# One function will do for all lesions: run blocks *in a given order*. Leaving a number out
+# deletes the block, exchanging two shuffles.
 #
 # ### Exercise 3 · Run blocks in any order
 #
@@ -335,10 +337,10 @@ print("Exercise 3: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(301)
 for n, width, batch, order in [
+    (5, 2, 3, [4, 1, 3]),
     (4, 3, 5, [0, 1, 2, 3]),
     (4, 3, 2, [3, 1, 0, 2]),
     (5, 4, 3, [0, 2, 4]),
-    (5, 2, 3, [4, 1]),
     (3, 3, 1, [2, 0, 2]),
     (3, 4, 2, []),
 ]:
@@ -376,10 +378,11 @@ nets = {
 }
 
 # %% [markdown]
-# A lesion also disturbs what the norms see: a batch norm behind the wound divides by a variance that is
-# no longer right. We want to know what the *block* did. So after each lesion the norms take their
-# statistics anew, from the test images. (Further down we do not let them, as a control.)
-# `Specimen` does that; `.error` is the test error with any list of blocks between stem and head.
+# A lesion also disturbs what the norms see: a batch norm behind the wound divides by a variance
+# that is no longer right. We want to know what the *block* did. So after each lesion the norms
+# take their statistics anew, from the test images. (Further down we do not let them, as a
+# control.) `Specimen` does that; `.error` is the test error with any list of blocks between stem
+# and head.
 
 # %% tags=["demo"]
 images, labels = data.test_images, data.test_labels
@@ -391,28 +394,31 @@ without_one = {
 }  # (seeds, blocks)
 
 # %% tags=["demo"]
-drawing, (axis,) = plots.figure(height=4.2, wide=True)
+drawing, axes = plots.figure(2, height=3.8)
 for name, (_, colour, marker, dash) in kinds.items():
-    path_plots.plot_lesions(axis, without_one[name], base[name], name, colour, marker, dash)
-    spread = (
-        f"{mean_spread(base[name])} %, without one block {mean_spread(without_one[name].mean(1))} %"
-    )
-    print(f"{name:18} whole {spread}")
-axis.axhline(90, color=path_plots.GREY, linewidth=1)
-axis.text(1, 91, "guessing", ha="right", color=path_plots.GREY, fontsize=9)
-axis.set(xlabel="place of the deleted block: 0 next to the input, 1 next to the output")
-axis.set(ylabel="test error (%)", ylim=(0, 100), xlim=(0, 1))
-axis.legend(title="line: mean; points: 10 seeds; dotted: whole network", loc="center right")
+    for axis in axes if "residual" in name else axes[:1]:
+        path_plots.plot_lesions(axis, without_one[name], base[name], name, colour, marker, dash)
+    print(f"{name:18} whole {mean_spread(base[name])} %", end=", ")
+    print(f"without one block {mean_spread(without_one[name].mean(1))} %")
+path_plots.guessing(axes[0])
+for axis, top, title in zip(
+    axes, (100, 16), ("all three", "residual only, magnified"), strict=True
+):
+    axis.set(xlabel="place of the deleted block (0 input, 1 output)", ylim=(0, top), title=title)
+axes[0].set_ylabel("test error (%)")
+axes[0].legend(title="line: mean, points: 10 seeds,\ndotted: whole network", loc="center right")
 plots.show()
 
 # %% [markdown]
-# Without one of its blocks, **the plain network guesses**, whichever it is. **The residual network hardly
-# notices**: its error rises by a fraction of a point on average, and by some points only for the very
-# first block. With five residual blocks one of five counts for more, but it is two to seven
-# points, not eighty. So it is the skip that makes the difference, not the number of blocks.
+# Without one of its blocks, **the plain network guesses**, whichever it is. **The residual
+# network hardly notices**: its error rises by a fraction of a point on average, and by some
+# points only for the very first block. With five residual blocks one of five counts for more, but
+# it is two to seven points, not eighty. So it is the skip that makes the difference, not the
+# number of blocks.
 #
-# The paper found the same on CIFAR-10: deleting any layer of a VGG network leads to chance, deleting a block of a
-# residual network is barely visible, a little more so at the blocks that halve the image.
+# The paper found the same on CIFAR-10: deleting any layer of a VGG network leads to chance,
+# deleting a block of a residual network is barely visible, a little more so at the blocks that
+# halve the image.
 #
 # ## 4 · More than one, and in disorder
 #
@@ -490,19 +496,20 @@ deleted, swaps = (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 49, 50), (1, 3, 6, 10, 1
 def deletion_errors(patients):
     """(seeds, counts): mean error over ten random choices of deleted blocks."""
     rows = [
-        [lesions.delete_some(s.blocks, s.error, k, 10, seed=k).mean() for k in deleted]
-        for s in patients
+        [lesions.delete_some(s.blocks, s.error, k, 10, seed=n).mean() for k in deleted]
+        for n, s in enumerate(patients)
     ]
     return torch.tensor(rows)
 
 
 def shuffle_errors(patients):
-    """Kendall's tau (swaps,), and mean errors over ten orders each, (seeds, swaps)."""
-    found = [
-        [lesions.shuffle_some(s.blocks, s.error, n, 10, seed=n) for n in swaps] for s in patients
+    """Mean tau (swaps,), and mean errors over ten orders each, (seeds, swaps)."""
+    rows = [
+        [lesions.shuffle_some(s.blocks, s.error, k, 10, seed=n) for k in swaps]
+        for n, s in enumerate(patients)
     ]
-    taus = torch.stack([tau.mean() for tau, _ in found[0]])
-    return taus, torch.tensor([[error.mean() for _, error in row] for row in found])
+    means = torch.tensor([[[pair.mean() for pair in pairs] for pairs in row] for row in rows])
+    return means[..., 0].mean(0), means[..., 1]
 
 
 # %% tags=["demo"]
@@ -513,7 +520,7 @@ drawing, axes = plots.figure(2, height=3.6, share_y=True)
 plots.plot_runs(axes[0], deleted, lost, "50 residual blocks", "residual")
 plots.plot_runs(axes[1], taus, shuffled_errors, "50 residual blocks", "residual")
 for axis in axes:
-    axis.axhline(90, color=path_plots.GREY, linewidth=1)
+    path_plots.guessing(axis)
 axes[0].set(xlabel="blocks deleted at random, of 50", ylabel="test error (%)", ylim=(0, 100))
 axes[1].set(xlabel="Kendall's tau: from in order (1) to shuffled (0)", xlim=(1, 0))
 axes[0].legend(title="median and range, 10 seeds", loc="upper left")
@@ -524,27 +531,29 @@ for k, errors in zip(deleted, lost.T, strict=True):
     )
 
 # %% [markdown]
-# The error grows smoothly, as the committee picture predicts. Ten blocks of fifty may go, and with
-# them 99.9 % of the paths ($1 - 2^{-10}$), for some eight points. Complete disorder costs less
-# than the loss of most blocks: **the order of blocks matters, but not the way it matters in a
-# chain**, where it is everything.
+# The error grows smoothly, as the committee picture predicts. Ten blocks of fifty may go, and
+# with them 99.9 % of the paths ($1 - 2^{-10}$), for a few points. Complete disorder costs about
+# as much as the loss of three blocks in four, and it is far from guessing: **order matters, but
+# not the way it does in a chain**, where it is everything.
 #
-# Now read the right end of the left panel, which such figures often leave out. With **45 of 50 gone,
-# the error is above 60 %**: the surviving paths, all of them five blocks or shorter, cannot do
-# the job. Yet five residual blocks *trained as five* have an error of 3 %. In a committee every member can
-# vote alone. These members cannot. We come back to that in section 7.
+# Now read the right end of the left panel, which such figures often leave out. With **45 of 50
+# gone, the error is above 50 %**, nearly as high as with no block at all (stem and head alone:
+# they still read something of the pixels). The surviving paths, five blocks or shorter, cannot do
+# the job. Yet five residual blocks *trained as five* have an error of 3 %. In a committee every
+# member can vote alone. These members cannot. We come back to that in section 7.
 #
 # And the control: norms that keep the whole network's statistics.
 
 # %% tags=["demo"]
 strict = [Specimen(net, images, labels, data.train_images) for net in nets["50 residual blocks"]]
 for k in (0, 1, 10, 20):
-    errors = [lesions.delete_some(s.blocks, s.error, k, 10, seed=k).mean() for s in strict]
-    print(f"{k:2} deleted, statistics kept: {mean_spread(torch.stack(errors)):>11} %")
+    found = [lesions.delete_some(s.blocks, s.error, k, 10, n).mean() for n, s in enumerate(strict)]
+    print(f"{k:2} deleted, statistics kept: {mean_spread(torch.stack(found)):>11} %")
 
 # %% [markdown]
-# For one block it makes no difference. For ten it does: much of the damage is then done by norms that are
-# out of tune, not by missing blocks. A lesion study that does not say what its norms do leaves this open.
+# For one block it makes little difference. For ten or twenty it doubles the damage: much of that
+# is then done by norms that are out of tune, not by missing blocks. A lesion study that does not
+# say what its norms do leaves this open.
 #
 # ## 5 · Where the gradient goes
 #
@@ -552,16 +561,16 @@ for k in (0, 1, 10, 20):
 # gradient by its Jacobian, and if that shrinks it, a long path carries little. So there are two
 # opposing effects: the number of paths, and what each carries.
 #
-# Section 5 of the paper measures a single path: a batch goes forward through the **whole** network; on the
-# way back, the gradient goes through the **branch alone** at $k$ chosen blocks, and through the
-# **skip alone** at all others.
+# Section 5 of the paper measures a single path: a batch goes forward through the **whole**
+# network; on the way back, the gradient goes through the **branch alone** at $k$ chosen blocks,
+# and through the **skip alone** at all others.
 #
 # ### Exercise 5 · The gradient along one path
 #
 # **Goal** the paper's procedure · **Difficulty** ★★★ · **Time** 11 minutes · **Points** 3
 #
-# `v` is the gradient at the output; return what arrives at `x`. Jacobians are taken at the states of the forward
-# pass of the whole network.
+# `v` is the gradient at the output; return what arrives at `x`. Jacobians are taken at the states
+# of the forward pass of the whole network.
 #
 # <details><summary>Hint 1: two passes</summary>
 #
@@ -617,9 +626,9 @@ print("Exercise 5: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(501)
 for n, width, batch, chosen in [
-    (3, 4, 5, [1]),
-    (4, 3, 2, [0, 2]),
     (5, 4, 3, [4, 1, 2]),
+    (4, 3, 2, [0, 2]),
+    (3, 4, 5, [1]),
     (4, 5, 2, [0, 1, 2, 3]),
     (3, 3, 4, []),
     (6, 2, 1, [5]),
@@ -645,8 +654,9 @@ expect_true(found.is_meta, "path_gradient: the device of the result is that of x
 
 # %% [markdown]
 # Now the measurement: 60 random paths of each length up to 24, in each of the ten trained
-# networks of fifty blocks. (`paths.sampled_gradients` does what your function does, for many paths in
-# one pass.) The gradient is that of the loss on 50 training images, at the output of the stem.
+# networks of fifty blocks. (`paths.sampled_gradients` does what your function does, for many
+# paths in one pass.) The gradient is that of the loss on 50 training images, at the output of the
+# stem.
 
 # %% tags=["demo"]
 lengths, samples = range(25), 60
@@ -668,20 +678,22 @@ factors = (single[:, 20] / single[:, 5]) ** (1 / 15)  # between lengths 5 and 20
 print(f"each branch on a path multiplies its gradient by {mean_spread(factors, 2)}")
 
 # %% [markdown]
-# What one path carries falls **exponentially** with its length, by a factor of a bit more than four for each branch. Times the
-# number of paths of that length, the paper says, that is what all of them carry. But hold on. *Adding up norms* is not the same as
-# adding up gradients: what if they point in different directions, and cancel? The paper's procedure
-# cannot tell. We can do better.
+# What one path carries falls **exponentially** with its length, by a factor of a bit more than
+# four for each branch. Times the number of paths of that length, the paper says, that is what all
+# of them carry. But hold on. *Adding up norms* is not the same as adding up gradients: what if
+# they point in different directions, and cancel? The paper's procedure cannot tell. We can do
+# better.
 #
-# **The exact sum.** There are far too many paths to visit. But walk backwards through the blocks, and
-# keep one gradient *for each length*: $V_k$ is the sum over all paths of length $k$ so far. At a
-# block with Jacobian $J$, a path either skips it and keeps its length, or takes the branch and
-# grows by one:
+# **The exact sum.** There are far too many paths to visit. But walk backwards through the blocks,
+# and keep one gradient *for each length*: $V_k$ is the sum over all paths of length $k$ so far.
+# At a block with Jacobian $J$, a path either skips it and keeps its length, or takes the branch
+# and grows by one:
 #
 # $$V_k \;\leftarrow\; V_k + J^\top V_{k-1} .$$
 #
 # At the start $V_0 = v$ and all others are zero. It is the rule behind Pascal's triangle, with
-# gradients in place of numbers, and it sums $2^{50}$ paths in the time of some fifty backward passes.
+# gradients in place of numbers, and it sums $2^{50}$ paths in the time of some fifty backward
+# passes.
 #
 # ### Exercise 6 · All paths of a length
 #
@@ -690,8 +702,8 @@ print(f"each branch on a path multiplies its gradient by {mean_spread(factors, 2
 #
 # <details><summary>Hint 1: what to keep</summary>
 #
-# A tensor of zeros `(n + 1, B, d)` with `v` in entry 0, and the states before each block. Then walk from the
-# last block to the first.
+# A tensor of zeros `(n + 1, B, d)` with `v` in entry 0, and the states before each block. Then
+# walk from the last block to the first.
 #
 # </details>
 # <details><summary>Hint 2: the trap</summary>
@@ -798,20 +810,23 @@ print(f"norms of all paths / norms of their sums: {excess.min():.0f} to {excess.
 # Three things to see.
 #
 # 1. **The paper's finding holds**, and closely. By its measure, 95 % of the gradient lies on
-#    paths of about 4 to 14 of 50 blocks (in the paper: 5 to 17 of 54). The typical path, of 25, carries nothing.
-# 2. **The exact answer is more extreme.** Summed as gradients, the mass lies at 0 to 8, with a mean below
-#    four blocks. The network is fifty blocks deep; its gradient is four blocks deep.
-# 3. **Why they differ: the paths cancel.** Norms of all paths together are a thousand times
-#    the gradient that is left when they are added. The longer the paths, the more there are, and the more they cancel.
-#    This also says that single paths are no independent actors: almost everything that they carry is undone by other paths.
+#    paths of about 4 to 14 of 50 blocks (in the paper: 5 to 17 of 54). The typical path, of 25,
+#    carries nothing.
+# 2. **The exact answer is more extreme.** Summed as gradients, the mass lies at 0 to 8, with a
+#    mean below four blocks. The network is fifty blocks deep; its gradient is four blocks deep.
+# 3. **Why they differ: the paths cancel.** Norms of all paths together are a thousand times the
+#    gradient that is left when they are added. The longer the paths, the more there are, and the
+#    more they cancel. This also says that single paths are no independent actors: almost
+#    everything that they carry is undone by other paths.
 #
 # ### Why four?
 #
 # A little theory. If each branch multiplies a gradient by $a$ and **all paths point the same
-# way**, length $k$ carries $\binom{n}{k}a^k$. These are the terms of $(1 + a)^n$, a binomial distribution of mean
-# $n\,a/(1+a)$. If the paths point in **random directions**, $N$ of them add up to $\sqrt N$
-# times one, and length $k$ carries $\sqrt{\binom{n}{k}}\,a^k$. Move $a$, and compare both with what we measured: $a$
-# near 0.24. **Look for** the $a$ from which the gradient comes through typical paths.
+# way**, length $k$ carries $\binom{n}{k}a^k$. These are the terms of $(1 + a)^n$, a binomial
+# distribution of mean $n\,a/(1+a)$. If the paths point in **random directions**, $N$ of them add
+# up to $\sqrt N$ times one, and length $k$ carries $\sqrt{\binom{n}{k}}\,a^k$. Move $a$, and
+# compare both with what we measured: $a$ near 0.24. **Look for** the $a$ from which the gradient
+# comes through typical paths.
 
 # %% tags=["demo"]
 from plusx.path_explorer import PathExplorer, length_masses
@@ -826,9 +841,10 @@ for name, power, measured in [("one direction", 1.0, study.sampled), ("random", 
     print(f"{name:14} theory {theory:4.1f}   measured {mean_spread(lengths_found)} blocks")
 
 # %% [markdown]
-# With one number, $a$, the theory puts the sum of norms where we found it. Random directions
-# give too small a length: real paths cancel a little less than at random, but far more than
-# they agree. Only at $a = 1$, where a branch keeps the size of gradients, would the typical path carry the most.
+# With one number, $a$, the theory puts the sum of norms where we found it. Random directions give
+# too small a length: real paths cancel a little less than at random, but far more than they
+# agree. Only at $a = 1$, where a branch keeps the size of gradients, would the typical path carry
+# the most.
 #
 # ### Does training make it shallower, or deeper?
 
@@ -841,6 +857,9 @@ early[10] = nets["50 residual blocks"][:5]
 effective = torch.tensor(
     [[paths.effective_length(exact_norms(net)) for net in early[e]] for e in epochs]
 )
+for e in (0, 10):
+    added = [Specimen(net, images, labels).contributions().mean() for net in early[e]]
+    print(f"epoch {e:2}: a block adds {mean_spread(torch.stack(added), 2)} of what it gets")
 
 # %% tags=["demo"]
 drawing, (axis,) = plots.figure(height=2.9)
@@ -855,11 +874,13 @@ print(
 )
 
 # %% [markdown]
-# **Shallower**: from more than seven blocks to less than four. The literature says otherwise: Littwin and Wolf (2016)
-# derive from a model of the loss surface that the ensemble gets *deeper* as training goes on, driven by the scales of batch
-# norm. They count and weigh paths in another way, and on other networks. In ours, by the norm of the exact sum, the
-# effective depth falls. Why? The states grow faster than what the branches add (section 7), so a
-# branch's Jacobian, which divides by that growing size, gets smaller.
+# **Shallower**: from more than seven blocks to about four, most of it in two epochs. Littwin and
+# Wolf (2016) come to the opposite: from a model of the loss surface they derive that the ensemble
+# gets *deeper* as training goes on, driven by the scales of batch norm. They weigh paths in
+# another way and look at other networks, so both may be right; ours contradicts it for our case.
+# A likely reason stands in the printed lines: in training, a block comes to add less, compared
+# with what it gets. A norm divides by the size of what it gets, so the branch's Jacobian shrinks
+# with that ratio.
 #
 # ## 6 · Training for it: stochastic depth
 #
@@ -923,9 +944,8 @@ expect_type(block, nn.Module, "StochasticBlock(branch, 0.25)")
 wrong = diagnose.wrong_in_evaluation(branch, x, 0.25)
 expect_close(block.eval()(x), x + 2.5, "StochasticBlock: evaluation mode", wrong=wrong)
 seen = {round(block.train()(x).item(), 3) for _ in range(60)}
-expect_true(
-    seen == {1.0, 11.0}, "StochasticBlock: 60 calls in training mode give 1 and 11, no other"
-)
+hint = "each call draws anew and gives x or x + F(x); scaling is for evaluation mode"
+expect_true(seen == {1.0, 11.0}, "StochasticBlock: 60 calls in training give 1 and 11", hint)
 print("Exercise 7: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(701)
@@ -980,8 +1000,8 @@ expect_true(y.is_meta, "StochasticBlock: the device of the output is that of x")
 # %% [markdown]
 # The survival probability falls linearly from 1 at the stem to 0.5 at the last block, as the
 # authors recommend: early blocks are needed by all that follows. On average 37 of our 50 blocks
-# are alive. Same network, same recipe, same ten seeds. (The lesion curves also show the effect for shuffled
-# blocks.)
+# are alive. Same network, same recipe, same ten seeds. (The lesion curves also show the effect
+# for shuffled blocks.)
 
 # %% tags=["demo"]
 name = "stochastic depth"
@@ -1012,13 +1032,17 @@ for label, errors, masses in [
     print(f"{label:17} test error {mean_spread(errors)} %, mean path length {mean_spread(found)}")
 
 # %% [markdown]
-# Trained with lesions, the network withstands lesions: with twenty blocks gone its error is about half as large, and
-# shuffling costs half as much too. The error of the *whole* network is the same within the spread; the gain that the authors report is one
-# on much larger problems, where the network overfits. The gradient becomes a little shallower still.
+# Trained with lesions, the network withstands lesions: where the usual one has lost ten points or
+# more, this one has lost about half as many, deleted or shuffled. The error of the *whole*
+# network is the same within the spread: the gain in accuracy that the authors report (on
+# CIFAR-10, with far larger networks) does not show here. The gradient becomes a little shallower
+# still.
 #
-# This is the practical side of the unraveled view. A network whose blocks can be left out is one that can be made smaller after training, at no
-# cost but some error. In the paper's own experiment of this kind, a network of 54 blocks trained with a random 23 of
-# them in each batch, so that no gradient ever went through a path longer than that, reached an error of 5.96 %, against 6.10 % with all of them.
+# This is the practical side of the unraveled view. A network whose blocks can be left out is one
+# that can be made smaller after training, at no cost but some error. In the paper's own
+# experiment of this kind, a network of 54 blocks trained with a random 23 of them in each batch,
+# so that no gradient ever went through a path longer than that, reached an error of 5.96 %,
+# against 6.10 % with all of them.
 #
 # ## 7 · What it shows, and what it does not
 #
@@ -1048,8 +1072,9 @@ pairs = [
 print("correlation of the two within a network:", mean_spread(torch.stack(pairs), 2))
 
 # %% [markdown]
-# The first block changes half of what it gets, the last ones a tenth. **A block that changes little is missed
-# little.** That needs no ensemble: it would be so in any network of small steps. Lesions alone cannot tell the two apart.
+# The first block changes half of what it gets, the last ones a tenth. **A block that changes
+# little is missed little.** That needs no ensemble: it would be so in any network of small steps.
+# Lesions alone cannot tell the two apart.
 #
 # | claim | what speaks for it | what does not |
 # |---|---|---|
@@ -1061,24 +1086,32 @@ print("correlation of the two within a network:", mean_spread(torch.stack(pairs)
 #
 # The critics, in short:
 #
-# - **Wu, Shen, van den Hengel (2016)** accept the unraveled view and reject the exponential ensemble: since paths share their blocks, adding blocks adds sub-networks
-#   linearly. Beyond some *effective depth* a network is not trained end to end as a whole; make it wider instead. Their shallower, wider networks beat ResNet-200 on ImageNet.
-# - **Greff, Srivastava, Schmidhuber (2017)** read the same lesions in another way: blocks of one stage refine one estimate, step by step. Leaving out a step, or
-#   exchanging two, makes it rougher, not wrong.
-# - **Jastrzębski et al. (2018)** find both: early blocks build representations, late ones refine. Our right panel above is of this kind.
-# - **Littwin and Wolf (2016)** find an ensemble whose depth changes in training; we saw the other direction (section 5).
+# - **Wu, Shen, van den Hengel (2016)** accept the unraveled view and reject the exponential
+#   ensemble: since paths share their blocks, adding blocks adds sub-networks linearly. Beyond
+#   some *effective depth* a network is not trained end to end as a whole; make it wider instead.
+#   Their shallower, wider networks beat ResNet-200 on ImageNet.
+# - **Greff, Srivastava, Schmidhuber (2017)** read the same lesions in another way: blocks of one
+#   stage refine one estimate, step by step. Leaving out a step, or exchanging two, makes it
+#   rougher, not wrong.
+# - **Jastrzębski et al. (2018)** find both: early blocks build representations, late ones refine.
+#   Our right panel above is of this kind.
+# - **Littwin and Wolf (2016)** find an ensemble whose depth changes in training; we saw the other
+#   direction (section 5).
 #
 # What is safe to say:
 #
-# 1. Skips make networks robust against losing or exchanging blocks, plain networks are not, and training can make it more so.
-# 2. The gradient of a deep residual network comes through paths far shorter than the network, however one measures it. *How* short depends on
-#    how one adds.
-# 3. "Ensemble" is a picture. It predicts the smooth curves, and it fails where members should stand alone.
+# 1. Skips make networks robust against losing or exchanging blocks, plain networks are not, and
+#    training can make it more so.
+# 2. The gradient of a deep residual network comes through paths far shorter than the network,
+#    however one measures it. *How* short depends on how one adds.
+# 3. "Ensemble" is a picture. It predicts the smooth curves, and it fails where members should
+#    stand alone.
 
 # %% [markdown]
 # ## 8 · The paper beside ours
 #
-# Veit et al. used a ResNet-110 (54 blocks) on CIFAR-10; ours are dense networks of 50 blocks on digits.
+# Veit et al. used a ResNet-110 (54 blocks) on CIFAR-10; ours are dense networks of 50 blocks on
+# digits.
 
 # %% tags=["demo"]
 ranges = {
@@ -1098,69 +1131,89 @@ trained with missing blocks        5.96 % (6.10 %)   {mean_spread(base[name])} %
   and 20 blocks deleted            -                 {mean_spread(rise)} % ({mean_spread(lost[:, deleted.index(20)])} %)""")
 
 # %% [markdown]
-# In brackets: the same network trained as usual. The patterns agree, at a hundredth of the size. Mind what is not the same: the paper's norms
-# keep their statistics (ours: section 4, both ways), its networks halve the image twice, and blocks there count for more.
+# In brackets: the same network trained as usual. The patterns agree, at a hundredth of the size.
+# Mind what is not the same: the paper's norms keep their statistics (ours: section 4, both ways),
+# its networks halve the image twice, and blocks there count for more.
 #
 # ## 9 · A written question
 #
 # **Difficulty** ★★☆ · **Time** 8 minutes · **Points** 2, given by a person
 #
-# A blog says: "ResNets are ensembles of exponentially many shallow networks. Proof: you can delete any block."
+# A blog says: "ResNets are ensembles of exponentially many shallow networks. Proof: you can
+# delete any block."
 #
-# In five to eight sentences: which part of this is right, and for what quantity is the expansion into paths exact? Name **two** measurements of this lesson that do not
-# fit an ensemble, or that have another explanation, and give the number. Propose one experiment that could decide, and say which result would speak for the blog.
+# In five to eight sentences: which part of this is right, and for what quantity is the expansion
+# into paths exact? Name **two** measurements of this lesson that do not fit an ensemble, or that
+# have another explanation, and give the number. Propose one experiment that could decide, and say
+# which result would speak for the blog.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "question_ensemble", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# A residual network does expand into exponentially many paths, and deleting a block of a trained one hardly
-# matters; that part is right (a fraction of a point here, against guessing for plain blocks). But the expansion is exact for gradients only, where
-# the product of 1 + J is a product of matrices; with nonlinear branches the outputs of paths do not add up to the output. First, members of
-# an ensemble work alone: with 45 of 50 blocks gone the error was above 60 %, while five blocks trained as such reach 3 %.
-# Second, late blocks add only a tenth of what they get, so that deleting one is a small disturbance in any network of small steps;
-# and the gradients of single paths cancel a thousandfold, so the paths are not independent. An experiment: train the same network twice, once as usual and once with blocks of
-# fixed small scale but without skips around more than one block (a near-identity plain network), and compare lesions; or take sub-networks of k blocks and test whether their errors are
-# independent and their vote is better than each. If votes of sub-networks gained as ensembles of separately trained networks do, that would speak for the blog.
+# A residual network does expand into exponentially many paths, and deleting a block of a trained
+# one hardly matters; that part is right (a fraction of a point here, against guessing for plain
+# blocks). But the expansion is exact for gradients only, where the product of 1 + J is a product
+# of matrices; with nonlinear branches the outputs of paths do not add up to the output. First,
+# members of an ensemble work alone: with 45 of 50 blocks gone the error was above 50 %, while
+# five blocks trained as such reach 3 %. Second, late blocks add only a tenth of what they get, so
+# that deleting one is a small disturbance in any network of small steps; and the gradients of
+# single paths cancel a thousandfold, so the paths are not independent. An experiment: train the
+# same network twice, once as usual and once with blocks of fixed small scale but without skips
+# around more than one block (a near-identity plain network), and compare lesions; or take
+# sub-networks of k blocks and test whether their errors are independent and their vote is better
+# than each. If votes of sub-networks gained as ensembles of separately trained networks do, that
+# would speak for the blog.
 #
 # ### BEGIN MARK SCHEME
 # One point for each of the two parts; half points are possible.
 #
-# - **1 point, what is right and what is exact.** Half: lesions do hurt little, with the contrast to plain networks. Half: exact for gradients (or for linear branches), not for outputs.
-# - **1 point, evidence and experiment.** Half: two measurements with a number each (members alone fail; small contributions; cancellation of gradients; five residual blocks suffer more; norms out of tune).
-#   Half: an experiment that could come out either way, and what would speak for the blog.
+# - **1 point, what is right and what is exact.** Half: lesions do hurt little, with the contrast
+#   to plain networks. Half: exact for gradients (or for linear branches), not for outputs.
+# - **1 point, evidence and experiment.** Half: two measurements with a number each (members alone
+#   fail; small contributions; cancellation of gradients; five residual blocks suffer more; norms
+#   out of tune). Half: an experiment that could come out either way, and what would speak for the
+#   blog.
 #
-# No point for "deleting proves an ensemble" or for "long paths are useless" without saying that this is about gradients.
+# No point for "deleting proves an ensemble" or for "long paths are useless" without saying that
+# this is about gradients.
 # ### END MARK SCHEME
 # ### END SOLUTION
 
 # %% [markdown]
 # ## 10 · Summary
 #
-# - $n$ residual blocks expand into $2^n$ paths, of binomial lengths. Exact for linear networks and for gradients; for outputs a picture.
-# - Deleting a block: plain networks guess, residual ones hardly notice. Many deletions and shuffles hurt smoothly.
-# - The gradient lives on short paths: 4 to 14 of 50 by adding norms, as the paper does; 0 to 8 by adding gradients, exactly. Most of what paths carry cancels.
+# - $n$ residual blocks expand into $2^n$ paths, of binomial lengths. Exact for linear networks
+#   and for gradients; for outputs a picture.
+# - Deleting a block: plain networks guess, residual ones hardly notice. Many deletions and
+#   shuffles hurt smoothly.
+# - The gradient lives on short paths: 4 to 14 of 50 by adding norms, as the paper does; 0 to 8 by
+#   adding gradients, exactly. Most of what paths carry cancels.
 # - What one path carries falls as $a^k$; with $a$ near 0.24 the binomial theorem gives the length.
 # - In training the gradient became shallower here, against the prediction of Littwin and Wolf.
-# - Stochastic depth trains for lesions, halves their damage, and leaves the error of the whole network as it was.
+# - Stochastic depth trains for lesions, makes them hurt about half as much, and leaves the error
+#   of the whole network as it was.
 # - Small contributions explain lesions as well as ensembles do; members cannot stand alone.
 #
 # ## Open questions
 #
 # - If the gradient is four blocks deep, what do the other forty-six learn, and from whom?
-# - How short do paths get in a network that *needs* its depth, where fifty steps have to follow one another?
+# - How short do paths get in a network that *needs* its depth, where fifty steps have to follow
+#   one another?
 # - Transformers are residual networks too. Which of their blocks may go? (Lesson 06)
 #
 # ## Further reading
 #
-# - A. Veit, M. Wilber, S. Belongie. *Residual Networks Behave Like Ensembles of Relatively Shallow Networks.* 2016,
-#   [arXiv 1605.06431](https://arxiv.org/abs/1605.06431). Sections 4 (lesions) and 5 (paths); read the reviews at NIPS 2016, too.
+# - A. Veit, M. Wilber, S. Belongie. *Residual Networks Behave Like Ensembles of Relatively
+#   Shallow Networks.* 2016, [arXiv 1605.06431](https://arxiv.org/abs/1605.06431). Sections 4
+#   (lesions) and 5 (paths); read the reviews at NIPS 2016, too.
 # - G. Huang, Y. Sun, Z. Liu, D. Sedra, K. Weinberger. *Deep Networks with Stochastic Depth.* 2016,
 #   [arXiv 1603.09382](https://arxiv.org/abs/1603.09382).
-# - Z. Wu, C. Shen, A. van den Hengel. *Wider or Deeper: Revisiting the ResNet Model for Visual Recognition.* 2016,
-#   [arXiv 1611.10080](https://arxiv.org/abs/1611.10080).
-# - E. Littwin, L. Wolf. *The Loss Surface of Residual Networks: Ensembles and the Role of Batch Normalization.* 2016,
-#   [arXiv 1611.02525](https://arxiv.org/abs/1611.02525).
-# - K. Greff, R. Srivastava, J. Schmidhuber. *Highway and Residual Networks learn Unrolled Iterative Estimation.* 2017,
-#   [arXiv 1612.07771](https://arxiv.org/abs/1612.07771).
-# - S. Jastrzębski et al. *Residual Connections Encourage Iterative Inference.* 2018, [arXiv 1710.04773](https://arxiv.org/abs/1710.04773).
+# - Z. Wu, C. Shen, A. van den Hengel. *Wider or Deeper: Revisiting the ResNet Model for Visual
+#   Recognition.* 2016, [arXiv 1611.10080](https://arxiv.org/abs/1611.10080).
+# - E. Littwin, L. Wolf. *The Loss Surface of Residual Networks: Ensembles and the Role of Batch
+#   Normalization.* 2016, [arXiv 1611.02525](https://arxiv.org/abs/1611.02525).
+# - K. Greff, R. Srivastava, J. Schmidhuber. *Highway and Residual Networks learn Unrolled
+#   Iterative Estimation.* 2017, [arXiv 1612.07771](https://arxiv.org/abs/1612.07771).
+# - S. Jastrzębski et al. *Residual Connections Encourage Iterative Inference.* 2018, [arXiv
+#   1710.04773](https://arxiv.org/abs/1710.04773).
 # - K. He, X. Zhang, S. Ren, J. Sun. *Identity Mappings in Deep Residual Networks.* 2016,
 #   [arXiv 1603.05027](https://arxiv.org/abs/1603.05027). The blocks used here.

@@ -226,21 +226,13 @@ def wrong_by_length(branches: Sequence[Branch], x: Tensor, v: Tensor) -> dict[st
         "v is ignored: it is the gradient at the output": gradient_by_length(
             branches, x, torch.ones_like(v)
         ),
-        "what came along the skips is lost: add what comes through the branch to it": _only_long(
-            branches, held, v
+        "what came along the skips is lost: add what comes through the branch to it": torch.cat(
+            [v[None], torch.zeros_like(right[1:-1]), right[-1:]]
+        ),
+        "what came along the skips is lost: add what comes through the branch to it, as v": (
+            torch.cat([torch.zeros_like(right[:-1]), right[-1:]])
         ),
     }
-
-
-def _only_long(branches: Sequence[Branch], held: Sequence[Tensor], v: Tensor) -> Tensor:
-    """V[k] <- J V[k - 1] without the skip's V[k]."""
-    sums = torch.zeros(len(branches) + 1, *v.shape, dtype=v.dtype)
-    sums[0] = v
-    for place in reversed(range(len(branches))):
-        before = sums.clone()
-        for k in range(1, len(sums)):
-            sums[k] = _pull_back(branches[place], held[place], before[k - 1])
-    return sums
 
 
 def _pull_back(branch: Branch, h: Tensor, gradient: Tensor) -> Tensor:
