@@ -406,15 +406,15 @@ for axis, top, title in zip(
 ):
     axis.set(xlabel="place of the deleted block (0 input, 1 output)", ylim=(0, top), title=title)
 axes[0].set_ylabel("test error (%)")
-axes[0].legend(title="line: mean, points: 10 seeds,\ndotted: whole network", loc="center right")
+axes[0].legend(title="line: mean, points: 10 seeds,\ndotted: whole network", loc="center left")
 plots.show()
 
 # %% [markdown]
 # Without one of its blocks, **the plain network guesses**, whichever it is. **The residual
 # network hardly notices**: its error rises by a fraction of a point on average, and by some
-# points only for the very first block. With five residual blocks one of five counts for more, but
-# it is two to seven points, not eighty. So it is the skip that makes the difference, not the
-# number of blocks.
+# points only for the first two or three blocks. With five residual blocks each counts for more:
+# two points on average, six for the first, not eighty. So it is the skip that makes the
+# difference, not the number of blocks.
 #
 # The paper found the same on CIFAR-10: deleting any layer of a VGG network leads to chance,
 # deleting a block of a residual network is barely visible, a little more so at the blocks that
@@ -533,7 +533,7 @@ for k, errors in zip(deleted, lost.T, strict=True):
 # %% [markdown]
 # The error grows smoothly, as the committee picture predicts. Ten blocks of fifty may go, and
 # with them 99.9 % of the paths ($1 - 2^{-10}$), for a few points. Complete disorder costs about
-# as much as the loss of three blocks in four, and it is far from guessing: **order matters, but
+# as much as the loss of four blocks in five, and it is far from guessing: **order matters, but
 # not the way it does in a chain**, where it is everything.
 #
 # Now read the right end of the left panel, which such figures often leave out. With **45 of 50
@@ -551,9 +551,9 @@ for k in (0, 1, 10, 20):
     print(f"{k:2} deleted, statistics kept: {mean_spread(torch.stack(found)):>11} %")
 
 # %% [markdown]
-# For one block it makes little difference. For ten or twenty it doubles the damage: much of that
-# is then done by norms that are out of tune, not by missing blocks. A lesion study that does not
-# say what its norms do leaves this open.
+# For one block it makes little difference. For ten or twenty it more than doubles the damage:
+# most of that is then done by norms that are out of tune, not by missing blocks. A lesion study
+# that does not say what its norms do leaves this open.
 #
 # ## 5 · Where the gradient goes
 #
@@ -1058,9 +1058,9 @@ axes[0].set(xlabel="block (1 next to the input)", ylabel="added / received (norm
 axes[0].legend(title="median and range, 10 seeds")
 colours = [path_plots.length_colour(k, 50) for k in range(50)]
 axes[1].scatter(added.mean(0), damage.mean(0), c=colours, s=28)
-for block in (0, 1, 2, 49):
+for block in (0, 1, 2):
     place = added.mean(0)[block], damage.mean(0)[block]
-    axes[1].annotate(f"block {block + 1}", place, (6, 4), textcoords="offset points", fontsize=8)
+    axes[1].annotate(f"block {block + 1}", place, (6, -9), textcoords="offset points", fontsize=8)
 axes[1].set(
     xlabel="added / received (mean)", ylabel="rise of the error (points)", xlim=(0.05, 0.75)
 )

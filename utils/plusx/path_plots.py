@@ -141,12 +141,13 @@ class LengthStudy:
 
 def length_panels(study: LengthStudy, longest: int = 36) -> Figure:
     """How many paths of each length there are, what one carries, and what all of them carry."""
-    drawing, axes = figure(3, height=3.5)
+    drawing, axes = figure(3, height=3.6)
+    axes[0].get_gridspec().set_width_ratios([1, 1.1, 1.7])  # type: ignore[union-attr]
     whole = [comb(study.blocks, k) / 2**study.blocks for k in range(study.blocks + 1)]
     axes[0].bar(range(study.blocks + 1), whole, color=GREY, width=0.85)
     axes[0].set(xlabel="path length (blocks)", ylabel="share of all paths", title="how many")
     plot_runs(axes[1], study.lengths, study.single, "one path", "third")
-    axes[1].set(yscale="log", xlabel="path length (blocks)", title="times what one path carries")
+    axes[1].set(yscale="log", xlabel="path length (blocks)", title="times what one carries")
     axes[1].set_ylabel("gradient norm")
     plot_masses(axes[2], range(study.blocks + 1), torch.tensor([whole]), "number of paths", GREY)
     measured = {"norms added": study.sampled, "gradients added": study.exact}
@@ -204,11 +205,18 @@ def plot_lesions(
     """
     blocks = errors.shape[1]
     places = (np.arange(blocks) + 0.5) / blocks
-    size = 5 if blocks < 10 else 2
+    size = 5 if blocks < 10 else 3
     for row in errors.numpy():
         axis.plot(places, row, marker, color=colour, markersize=size, alpha=0.35, markeredgewidth=0)
     axis.plot(places, errors.mean(0).numpy(), dash, color=colour, label=label)
     axis.axhline(base.mean().item(), color=colour, linewidth=0.9, linestyle=":")
+
+
+def guessing(axis: Axes, error: float = 90.0) -> None:
+    """A line at the error of guessing, in percent: 90 for ten classes of one size."""
+    axis.axhline(error, color=GREY, linewidth=1)
+    along = axis.get_yaxis_transform()  # x from 0 to 1 over the panel, y in percent
+    axis.text(0.01, error + 1, "guessing", color=GREY, fontsize=9, transform=along)
 
 
 def measure_lengths(

@@ -66,11 +66,11 @@ class PreNet(nn.Module):
         classes: int = 10,
     ) -> None:
         super().__init__()
-        if blocks < 1 or not 0 < last_survival <= (1 if skip else last_survival):
+        if blocks < 1 or not 0 < last_survival <= 1 or (last_survival < 1 and not skip):
             raise ArgumentError(
                 "no such network",
-                expected="one block or more, 0 < last_survival <= 1",
-                got=f"{blocks} blocks, last_survival {last_survival}",
+                expected="one block or more, 0 < last_survival <= 1, 1 without skips",
+                got=f"{blocks} blocks, last_survival {last_survival}, skip={skip}",
                 where="PreNet",
             )
         self.stem = nn.Linear(inputs, width, bias=False)
