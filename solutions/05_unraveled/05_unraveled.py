@@ -75,8 +75,8 @@ data = plusx.load_data("digits")
 print(f"{data.name}: {len(data.train_labels):,} training and {len(data.test_labels):,} test images")
 
 # %% [markdown]
-# All networks of this lesson together train in about a minute and a half on a laptop, and only on
-# the first run: they are kept on disk under their code and settings.
+# All networks of this lesson together train in a minute or two on a laptop, and only on the first
+# run: they are kept on disk under their code and settings.
 #
 # ## 1 · One network, many paths
 #
@@ -362,7 +362,7 @@ for n, width, batch, order in [
 #
 # Three networks of **pre-activation** blocks (lesson 04), $F$ = norm, ReLU, dense, norm, ReLU,
 # dense, 32 units wide, trained for 10 epochs on 8×8 digits, ten seeds each: fifty residual
-# blocks; five plain ones (fifty plain ones do not train at all, lesson 01); and, to be fair to the
+# blocks; five plain ones (fifty plain ones would not train, lesson 01); and, to be fair to the
 # plain ones, five residual blocks.
 
 # %% tags=["demo"]
@@ -410,10 +410,10 @@ axes[0].legend(title="line: mean, points: 10 seeds,\ndotted: whole network", loc
 plots.show()
 
 # %% [markdown]
-# Without one of its blocks, **the plain network guesses**, whichever it is. **The residual
-# network hardly notices**: its error rises by a fraction of a point on average, and by some
-# points only for the first two or three blocks. With five residual blocks each counts for more:
-# two points on average, six for the first, not eighty. So it is the skip that makes the
+# Without one of its blocks, **the plain network guesses**, or nearly so, whichever block it is.
+# **The residual network hardly notices**: its error rises by a fraction of a point on average,
+# and by some points only for the first two or three blocks. With five residual blocks each counts
+# for more: two points on average, six for the first, not eighty. So it is the skip that makes the
 # difference, not the number of blocks.
 #
 # The paper found the same on CIFAR-10: deleting any layer of a VGG network leads to chance,
@@ -825,7 +825,7 @@ print(f"norms of all paths / norms of their sums: {excess.min():.0f} to {excess.
 # way**, length $k$ carries $\binom{n}{k}a^k$. These are the terms of $(1 + a)^n$, a binomial
 # distribution of mean $n\,a/(1+a)$. If the paths point in **random directions**, $N$ of them add
 # up to $\sqrt N$ times one, and length $k$ carries $\sqrt{\binom{n}{k}}\,a^k$. Move $a$, and
-# compare both with what we measured: $a$ near 0.24. **Look for** the $a$ from which the gradient
+# compare both with what we measured: $a$ near 0.23. **Look for** the $a$ from which the gradient
 # comes through typical paths.
 
 # %% tags=["demo"]
@@ -1131,9 +1131,10 @@ trained with missing blocks        5.96 % (6.10 %)   {mean_spread(base[name])} %
   and 20 blocks deleted            -                 {mean_spread(rise)} % ({mean_spread(lost[:, deleted.index(20)])} %)""")
 
 # %% [markdown]
-# In brackets: the same network trained as usual. The patterns agree, at a hundredth of the size.
-# Mind what is not the same: the paper's norms keep their statistics (ours: section 4, both ways),
-# its networks halve the image twice, and blocks there count for more.
+# In brackets: the same network trained as usual. The patterns agree. Mind what is not the same:
+# photographs and convolutions there, digits and dense layers here; a network that halves the
+# image twice, at blocks that matter more; and ours is small enough that blocks beyond the first
+# few have little to do.
 #
 # ## 9 · A written question
 #
@@ -1156,11 +1157,10 @@ trained with missing blocks        5.96 % (6.10 %)   {mean_spread(base[name])} %
 # members of an ensemble work alone: with 45 of 50 blocks gone the error was above 50 %, while
 # five blocks trained as such reach 3 %. Second, late blocks add only a tenth of what they get, so
 # that deleting one is a small disturbance in any network of small steps; and the gradients of
-# single paths cancel a thousandfold, so the paths are not independent. An experiment: train the
-# same network twice, once as usual and once with blocks of fixed small scale but without skips
-# around more than one block (a near-identity plain network), and compare lesions; or take
-# sub-networks of k blocks and test whether their errors are independent and their vote is better
-# than each. If votes of sub-networks gained as ensembles of separately trained networks do, that
+# single paths cancel a thousandfold, so the paths are not independent. An experiment: delete half
+# of the blocks at random, many times, and let these sub-networks vote; beside them, let as many
+# small networks vote that were trained separately. If the vote of the sub-networks were better
+# than each of them by as much as in the real ensemble, and their errors as independent, that
 # would speak for the blog.
 #
 # ### BEGIN MARK SCHEME
@@ -1187,7 +1187,7 @@ trained with missing blocks        5.96 % (6.10 %)   {mean_spread(base[name])} %
 #   shuffles hurt smoothly.
 # - The gradient lives on short paths: 4 to 14 of 50 by adding norms, as the paper does; 0 to 8 by
 #   adding gradients, exactly. Most of what paths carry cancels.
-# - What one path carries falls as $a^k$; with $a$ near 0.24 the binomial theorem gives the length.
+# - What one path carries falls as $a^k$; with $a$ near 0.23 the binomial theorem gives the length.
 # - In training the gradient became shallower here, against the prediction of Littwin and Wolf.
 # - Stochastic depth trains for lesions, makes them hurt about half as much, and leaves the error
 #   of the whole network as it was.
