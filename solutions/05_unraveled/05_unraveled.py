@@ -523,7 +523,7 @@ for axis in axes:
     path_plots.guessing(axis)
 axes[0].set(xlabel="blocks deleted at random, of 50", ylabel="test error (%)", ylim=(0, 100))
 axes[1].set(xlabel="Kendall's tau: from in order (1) to shuffled (0)", xlim=(1, 0))
-axes[0].legend(title="median and range, 10 seeds", loc="upper left")
+axes[0].legend(title="median and range, 10 seeds", loc="center left")
 plots.show()
 for k, errors in zip(deleted, lost.T, strict=True):
     print(
