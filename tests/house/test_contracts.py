@@ -15,9 +15,10 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect seeds device fingerprint costs diagnose diagnose_depth diagnose_costs "
-        "diagnose_bottlenecks models bottlenecks identity weights checks probes data training "
-        "experiments reference plots widgets block_explorer __init__"
+        "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth "
+        "diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled models bottlenecks "
+        "identity weights checks probes data training experiments trained reference plots "
+        "path_plots widgets block_explorer path_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config text scratch records lesson notebook wire outputs imports versions "
