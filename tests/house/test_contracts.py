@@ -15,7 +15,7 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect seeds device fingerprint costs diagnose diagnose_depth diagnose_costs "
+        "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth diagnose_costs "
         "diagnose_bottlenecks models bottlenecks identity weights checks probes data training "
         "experiments reference plots widgets block_explorer __init__"
     ).split(),
