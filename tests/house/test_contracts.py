@@ -15,9 +15,11 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth diagnose_costs "
-        "diagnose_bottlenecks models bottlenecks identity weights checks probes data training "
-        "experiments reference plots widgets block_explorer __init__"
+        "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth "
+        "diagnose_costs diagnose_bottlenecks models bottlenecks identity weights checks probes data "
+        "training transformers streams diagnose_transformers transformer_checks sequences "
+        "sequence_training transformer_studies experiments reference plots widgets block_explorer "
+        "transformer_figures __init__"
     ).split(),
     "nbproctor": (
         "errors config text scratch records lesson notebook wire outputs imports source stubs "

@@ -94,7 +94,9 @@ def degradation_conv() -> list[Case]:
 
 
 STUDIES: dict[str, Callable[[], Sequence[Case | SortingCase]]] = {
-    **{study.__name__: study for study in (degradation_grid, degradation_recipes, degradation_conv)},
+    **{
+        study.__name__: study for study in (degradation_grid, degradation_recipes, degradation_conv)
+    },
     **TRANSFORMER_STUDIES,
 }
 

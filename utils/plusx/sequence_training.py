@@ -69,12 +69,16 @@ class SequenceTraining:
         """Take some training steps."""
         for _ in range(steps):
             batches = [self.task.batch(self.recipe.batch, draw) for draw in self._draws]
-            tokens, targets = (torch.stack(half).to(self.device) for half in zip(*batches, strict=True))
+            tokens, targets = (
+                torch.stack(half).to(self.device) for half in zip(*batches, strict=True)
+            )
             loss = sequence_losses(self.nets(tokens), targets)  # (S,)
             self.optimiser.zero_grad()
             loss.sum().backward()
             if self.recipe.clip is not None:
-                clip_gradients([w.grad for w in self.weights if w.grad is not None], self.recipe.clip)
+                clip_gradients(
+                    [w.grad for w in self.weights if w.grad is not None], self.recipe.clip
+                )
             self.step += 1
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.rate(self.step)

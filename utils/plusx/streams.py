@@ -42,7 +42,9 @@ class HyperConnection(nn.Module):
         # 4 and -4: almost 1 and almost 0 after the sigmoid, almost the identity after Sinkhorn.
         self.mix_logits = nn.Parameter(8 * eye if constrained else eye)
         self.read_logits = nn.Parameter(8 * one - 4 if constrained else one)
-        self.write_logits = nn.Parameter(torch.zeros(streams) if constrained else torch.ones(streams))
+        self.write_logits = nn.Parameter(
+            torch.zeros(streams) if constrained else torch.ones(streams)
+        )
 
     def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
         """mix (n, n), read (n,), write (n,)"""
@@ -60,7 +62,7 @@ class HyperConnection(nn.Module):
 
 
 class HyperTransformer(Transformer):
-    """A pre-norm transformer with several streams; they begin as copies and are summed at the end."""
+    """A pre-norm transformer with several streams: copies at first, summed at the end."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from plusx.training import Record
 from plusx.transformers import NO_SKIP, Transformer
 
 WIRINGS = ("post", "pre", "gpt2", "rezero", "layerscale", "deepnorm", "peri")
-GRID_BLOCKS = (3, 6, 12, 24)
+GRID_BLOCKS = (3, 6, 12)
 GRID_RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 GRID_WARMUPS = (0, 80)  # steps
 

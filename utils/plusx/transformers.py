@@ -45,7 +45,7 @@ def wiring(name: str, blocks: int) -> Wiring:
     | "rezero"     | x + a F(x), a learned number that starts at 0  | Bachlechner et al. 2020     |
     | "layerscale" | x + g F(norm(x)), g per channel, starts at 0.1 | Touvron et al. 2021         |
     | "deepnorm"   | norm(alpha x + F(x)), smaller start            | Wang et al. 2022            |
-    | "peri"       | x + norm(F(norm(x)))                           | Ding et al. 2021, Kim et al. 2025 |
+    | "peri"       | x + norm(F(norm(x)))                           | Kim et al. 2025             |
 
     Raises `ArgumentError` for another name.
     """
@@ -206,12 +206,12 @@ def _plan(name: str, skips: str, blocks: int) -> list[Wiring]:
 def _block(
     width: int, heads: int, plan: list[Wiring], causal: bool, parallel: bool
 ) -> nn.Sequential:
-    functions = SelfAttention(width, heads, causal), FeedForward(width)
-    for function, wires in zip(functions, plan, strict=True):
-        _start_branch(function, wires)
+    attention, feed_forward = SelfAttention(width, heads, causal), FeedForward(width)
+    _start_branch(attention, plan[0])
+    _start_branch(feed_forward, plan[1])
     if parallel:
-        return nn.Sequential(Branch(SideBySide(*functions), width, plan[0]))
-    return nn.Sequential(*(Branch(f, width, w) for f, w in zip(functions, plan, strict=True)))
+        return nn.Sequential(Branch(SideBySide(attention, feed_forward), width, plan[0]))
+    return nn.Sequential(Branch(attention, width, plan[0]), Branch(feed_forward, width, plan[1]))
 
 
 def _start_branch(function: SelfAttention | FeedForward, wires: Wiring) -> None:
