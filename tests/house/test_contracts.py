@@ -16,9 +16,9 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 ORDER = {
     "plusx": (
         "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth "
-        "diagnose_costs diagnose_bottlenecks models bottlenecks identity weights checks probes data "
-        "training transformers streams diagnose_transformers transformer_checks sequences "
-        "sequence_training transformer_studies experiments reference plots widgets block_explorer "
+        "diagnose_costs diagnose_bottlenecks models bottlenecks identity weights checks probes "
+        "data training transformers streams diagnose_transformers transformer_checks sequences "
+        "sequence_training experiments reference transformer_studies plots widgets block_explorer "
         "transformer_figures __init__"
     ).split(),
     "nbproctor": (

@@ -154,6 +154,21 @@ MUTANTS = [
         ("SelfAttention(width, heads)", "SelfAttention(width, heads, causal=True)"),
     ),
     mutant(
+        "post_block",
+        "GELU",
+        "GELU",
+        (
+            "FeedForward(width)",
+            "nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))",
+        ),
+    ),
+    mutant(
+        "post_block",
+        "dropout",
+        "order of the formula",
+        ("FeedForward(width)", "nn.Sequential(FeedForward(width), nn.Dropout(0.3))"),
+    ),
+    mutant(
         "post_block", "result on the CPU", "device", (POST_2, POST_2.replace("(h))", "(h)).cpu()"))
     ),
     # pre_block

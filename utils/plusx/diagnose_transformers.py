@@ -43,6 +43,7 @@ def wrong_blocks(layer: nn.TransformerEncoderLayer, x: Tensor) -> dict[str, Tens
         "there is no norm": bare + M(bare),
         "the norms stand between branch and sum": (y := x + n(A(x))) + m(M(y)),
         "feed-forward stands first: attention comes first": _swapped(layer, x),
+        "the feed-forward network has GELU: it has ReLU": _with_gelu(layer, x),
         "only the first branch is there: the feed-forward network is missing": (
             pre if layer.norm_first else post
         ),
@@ -102,6 +103,17 @@ def _swapped(layer: nn.TransformerEncoderLayer, x: Tensor) -> Tensor:
         return h + A(n(h))
     y = m(x + M(x))
     return n(y + A(y))
+
+
+def _with_gelu(layer: nn.TransformerEncoderLayer, x: Tensor) -> Tensor:
+    """The right block with another function between the dense layers."""
+    A, _, n, m = block_parts(layer)
+
+    def dense(x: Tensor) -> Tensor:
+        return layer.linear2(F.gelu(layer.linear1(x)))
+
+    h = x + A(n(x)) if layer.norm_first else n(x + A(x))
+    return h + dense(m(h)) if layer.norm_first else m(h + dense(h))
 
 
 def wrong_block_counts(layer: nn.Module, width: int) -> dict[str, int]:

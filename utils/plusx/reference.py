@@ -10,7 +10,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -24,8 +24,6 @@ from plusx.errors import ArgumentError
 from plusx.experiments import from_lists, to_lists
 from plusx.models import CifarResNet, Mlp
 from plusx.training import Recipe, Record, Training
-from plusx.transformer_studies import STUDIES as TRANSFORMER_STUDIES
-from plusx.transformer_studies import SortingCase
 
 DIGITS = 4  # significant digits that are kept
 LEARNING_RATES = (0.005, 0.02, 0.05, 0.2)
@@ -93,11 +91,8 @@ def degradation_conv() -> list[Case]:
     ]
 
 
-STUDIES: dict[str, Callable[[], Sequence[Case | SortingCase]]] = {
-    **{
-        study.__name__: study for study in (degradation_grid, degradation_recipes, degradation_conv)
-    },
-    **TRANSFORMER_STUDIES,
+STUDIES = {
+    study.__name__: study for study in (degradation_grid, degradation_recipes, degradation_conv)
 }
 
 

@@ -3,15 +3,17 @@
 import io
 from typing import Any
 
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
-from matplotlib.ticker import NullLocator
+from torch.nn import functional as F
 
-from plusx.plots import COLOURS, figure, plot_means
-from plusx.reference import load_reference
-from plusx.transformer_studies import GRID_BLOCKS, GRID_RATES, GRID_WARMUPS
+from plusx.plots import COLOURS, figure, plot_runs
+from plusx.sequences import Sorting
+from plusx.transformer_studies import WIRINGS
+from plusx.transformers import NO_SKIP, FeedForward, Transformer
 from plusx.widgets import WIDE, Explorer
 
 try:
@@ -20,6 +22,7 @@ except ImportError:  # the still figure remains
     ipywidgets = None
 
 GUESSING = 10.0  # per cent: ten digits
+SEEDS = 5
 ROLES = {"post": "plain", "pre": "residual"}
 NAMES = {"post": "post-norm", "pre": "pre-norm"}
 
@@ -78,58 +81,76 @@ def show_bars(axis: Axes, bars: dict[str, Any], role: str = "residual") -> None:
     axis.grid(False, axis="y")
 
 
-class WarmupExplorer(Explorer):
-    """Learning rate, warm-up and training time against the accuracy at three depths.
+class WiringExplorer(Explorer):
+    """A wiring and a depth against the size of the stream and of the gradients, untrained.
 
-    Shows the shipped study `transformer_grid`: nothing is trained when a control moves.
+    One step takes from 50 ms to half a second on one CPU core, by the number of blocks.
     """
 
-    about = "positions sorted right, by number of blocks"
+    about = "stream and gradients of an untrained transformer, block by block"
 
-    def __init__(self) -> None:
-        self._runs = load_reference("transformer_grid")
-
-    def draw(self, lr: float, warmup: int, epoch: int) -> bytes:  # type: ignore[override]
-        """A PNG of the accuracies by depth, pre-norm and post-norm, for one setting."""
-        drawing, (axis,) = figure(height=3.2)
+    def draw(self, wiring: str, blocks: int, skips: str) -> bytes:  # type: ignore[override]
+        """A PNG of both profiles for one setting."""
+        drawing = _profile_figure({wiring: "residual"}, blocks, skips)
         plt.close(drawing)
-        self._panel(axis, lr, warmup, epoch, f"{_when(lr, warmup)}, after {40 * epoch} steps")
-        axis.legend(title="mean ± deviation, 5 seeds", loc="lower left")
         with io.BytesIO() as stream:
             drawing.savefig(stream, format="png")
             return stream.getvalue()
 
     def inputs(self) -> dict[str, Any]:
-        """Lists of learning rates and of warm-ups, and a slider over the training."""
+        """A list of wirings, one of skips, and a slider over the depth."""
         return {
-            "lr": ipywidgets.SelectionSlider(
-                options=GRID_RATES, value=2e-3, description="learning rate", style=WIDE
+            "wiring": ipywidgets.Dropdown(
+                options=WIRINGS, value="pre", description="wiring", style=WIDE
             ),
-            "warmup": ipywidgets.Dropdown(
-                options=GRID_WARMUPS, value=0, description="warm-up (steps)", style=WIDE
+            "blocks": ipywidgets.IntSlider(12, 2, 48, description="blocks", style=WIDE),
+            "skips": ipywidgets.Dropdown(
+                options=tuple(NO_SKIP), value="both", description="skips", style=WIDE
             ),
-            "epoch": ipywidgets.IntSlider(5, 0, 5, description="after 40 steps ×", style=WIDE),
         }
 
     def still_figure(self) -> Figure:
-        """One learning rate without and with warm-up, after 200 steps."""
-        drawing, axes = figure(2, share_y=True)
-        for axis, warmup in zip(axes, GRID_WARMUPS, strict=True):
-            self._panel(axis, 2e-3, warmup, 5, _when(2e-3, warmup))
-        axes[1].set_ylabel("")
-        axes[0].legend(title="mean ± deviation, 5 seeds", loc="lower left")
-        return drawing
-
-    def _panel(self, axis: Axes, lr: float, warmup: int, epoch: int, title: str) -> None:
-        for wiring, role in ROLES.items():
-            records = [self._runs[wiring, blocks, lr, warmup] for blocks in GRID_BLOCKS]
-            right = [100 - record.test_error[:, epoch] for record in records]
-            plot_means(axis, GRID_BLOCKS, right, NAMES[wiring], role)
-        accuracy_axes(axis, title)
-        axis.set(xscale="log", xlabel="blocks")
-        axis.set_xticks(GRID_BLOCKS, [str(blocks) for blocks in GRID_BLOCKS])
-        axis.xaxis.set_minor_locator(NullLocator())
+        """Four wirings of 24 blocks."""
+        roles = {"post": "plain", "pre": "residual", "deepnorm": "first", "peri": "third"}
+        return _profile_figure(roles, 24, "both")
 
 
-def _when(lr: float, warmup: int) -> str:
-    return f"learning rate {lr:g}, {f'warm-up of {warmup} steps' if warmup else 'no warm-up'}"
+def _profile_figure(roles: dict[str, str], blocks: int, skips: str) -> Figure:
+    """Two panels: the size of the stream and the gradients, by block, for some wirings."""
+    drawing, axes = figure(2)
+    for wiring, role in roles.items():
+        nets = [_untrained(wiring, blocks, skips, seed) for seed in range(SEEDS)]
+        found = [start_profile(net) for net in nets]
+        streams, gradients = (torch.tensor(half) for half in zip(*found, strict=True))
+        plot_runs(axes[0], range(blocks + 1), streams, wiring, role)
+        plot_runs(axes[1], range(1, blocks + 1), gradients.clamp(min=1e-12), wiring, role)
+    axes[0].set(xlabel="block (0: token vectors)", ylabel="size of the stream", ylim=(0, None))
+    axes[1].set(xlabel="block", ylabel="gradient norm", yscale="log", ylim=(1e-4, 1e2))
+    axes[0].legend(title=f"{blocks} blocks: median, range of {SEEDS} seeds", fontsize=8)
+    return drawing
+
+
+def _untrained(wiring: str, blocks: int, skips: str, seed: int) -> Transformer:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Transformer(10, 8, blocks=blocks, wiring=wiring, skips=skips)
+
+
+def start_profile(net: Transformer, sequences: int = 64) -> tuple[list[float], list[float]]:
+    """What an untrained sorter does, block by block.
+
+    Root mean square of the stream after the token vectors and after each block; and the gradient
+    norm of the loss at the last matrix of each feed-forward network.
+    """
+    tokens, targets = (half[:sequences] for half in Sorting().test())
+    h = net.stem(tokens)  # (B, T, C)
+    sizes = [h.square().mean().sqrt().item()]
+    for block in net.blocks:
+        h = block(h)
+        sizes.append(h.square().mean().sqrt().item())
+    logits = net.head(net.norm(h))  # (B, T, V)
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    weights = [
+        b.function.last.weight for b in net.branches() if isinstance(b.function, FeedForward)
+    ]
+    return sizes, [g.norm().item() for g in torch.autograd.grad(loss, weights)]
