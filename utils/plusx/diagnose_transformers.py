@@ -314,6 +314,7 @@ def wrong_sinkhorns(logits: Tensor, steps: int) -> dict[str, Tensor]:
 
     columns_first = sinkhorn(logits.T, steps).T
     return {
+        "these are the exponentials: nothing is divided": logits.exp(),
         "only the rows are divided by their sums": logits.softmax(-1),
         "only the columns are divided by their sums": logits.softmax(-2),
         "columns come first: rows, then columns": columns_first,
@@ -321,7 +322,6 @@ def wrong_sinkhorns(logits: Tensor, steps: int) -> dict[str, Tensor]:
         "there is one step too many": sinkhorn(logits, steps + 1),
         "there is one step, whatever `steps` says": sinkhorn(logits, 1),
         "exp is missing: entries could be negative": sinkhorn(logits.abs().log(), steps),
-        "these are the exponentials: nothing is divided": logits.exp(),
         "the sigmoid takes the place of exp": sinkhorn(logits.sigmoid().log(), steps),
     }
 

@@ -93,8 +93,8 @@ def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -
     with expect_works(what):
         wired.double()
     own = {"pre": 2, "post": 2, "peri": 4, "deepnorm": 2, "layerscale": 3}.get(kind, 0) * width
-    wrong = _wrong_wired_counts(branch, width, kind)
     count = sum(p.numel() for p in branch.parameters()) + own + (kind == "rezero")
+    wrong = _wrong_wired_counts(branch, width, kind, count)
     mine = sum(p.numel() for p in wired.parameters())
     expect_equal(mine, count, f"{what}: number of parameters", wrong=wrong)
     start = torch.full([1], 0.1 if kind == "layerscale" else 0.0, dtype=torch.float64)
@@ -103,7 +103,7 @@ def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -
     hint = "a gain starts at 0.1 (layerscale) or 0 (rezero)" if own == 3 * width or not own else ""
     _expect_formula(wired, kind, branch, norm, start, blocks, x, f"{what}, at the start", hint)
     for module in (wired, branch, norm):
-        fill_by_shape(module, seed=blocks)
+        _fill_parameters(module, seed=blocks)
     gain = norm.weight.detach()
     if kind == "rezero":
         number = nn.Module()
@@ -113,10 +113,18 @@ def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -
     _expect_formula(wired, kind, branch, norm, gain, blocks, x, f"{what}, other parameters", "")
 
 
-def _wrong_wired_counts(branch: nn.Module, width: int, kind: str) -> dict[str, int]:
+def _fill_parameters(module: Any, seed: int) -> None:
+    """As `fill_by_shape`, but buffers (a constant that somebody keeps in one) stay."""
+    learned = {name for name, _ in module.named_parameters()}
+    kept = {k: v.clone() for k, v in module.state_dict().items() if k not in learned}
+    fill_by_shape(module, seed)
+    module.load_state_dict({**module.state_dict(), **kept})
+
+
+def _wrong_wired_counts(branch: nn.Module, width: int, kind: str, right: int) -> dict[str, int]:
     inner = sum(p.numel() for p in branch.parameters())
     wrong = {
-        "the branch is not registered: assign it to self": 0,
+        "the branch is not registered: assign it to self": right - inner,
         "norms that this wiring does not have are there, or some are missing": inner + 2 * width,
         "norms that this wiring does not have are there": inner + 4 * width,
         "there is no norm and no gain": inner,

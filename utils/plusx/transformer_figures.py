@@ -8,6 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
+from torch import Tensor
 from torch.nn import functional as F
 
 from plusx.plots import COLOURS, figure, plot_runs
@@ -68,13 +69,14 @@ def accuracy_axes(axis: Axes, title: str) -> None:
     axis.set(ylabel="positions right (%)", ylim=(0, 103), title=title)
 
 
-def show_bars(axis: Axes, bars: dict[str, Any], role: str = "residual") -> None:
+def show_bars(axis: Axes, bars: dict[str, Tensor], role: str = "residual") -> None:
     """Horizontal bars: mean and deviation of each entry's runs (seeds,), and every seed."""
     names = list(bars)
     for row, name in enumerate(names):
-        runs = bars[name]
-        axis.barh(row, runs.mean(), 0.62, color=COLOURS[role], alpha=0.35)
-        axis.errorbar(runs.mean(), row, xerr=runs.std(), color=COLOURS[role], capsize=3)
+        runs = bars[name].tolist()
+        middle, deviation = bars[name].mean().item(), bars[name].std().item()
+        axis.barh(row, middle, 0.62, color=COLOURS[role], alpha=0.35)
+        axis.errorbar(middle, row, xerr=deviation, color=COLOURS[role], capsize=3)
         axis.plot(runs, [row] * len(runs), "o", color=COLOURS[role], markersize=3.5)
     axis.set(yticks=range(len(names)), yticklabels=names)
     axis.invert_yaxis()
