@@ -22,6 +22,7 @@ LESSONS = {
     "02_residual_block": "residual_block_cases",
     "03_bottlenecks": "bottlenecks_cases",
     "05_unraveled": "unraveled_cases",
+    "06_transformer_residuals": "transformer_cases",
 }
 MUTANTS = [
     pytest.param(name, mutant, id=f"{name[:2]}-{mutant.exercise}-{mutant.name}")
