@@ -17,7 +17,10 @@ ORDER = {
     "plusx": (
         "errors expect seeds device fingerprint costs diagnose diagnose_depth diagnose_costs "
         "diagnose_bottlenecks models bottlenecks identity weights checks probes data training "
-        "experiments reference plots widgets block_explorer __init__"
+        "shortcuts preactivation propagation gates starts memory diagnose_preactivation "
+        "diagnose_propagation diagnose_gates checks_preactivation "
+        "experiments reference plots widgets block_explorer order_diagram propagation_explorer "
+        "__init__"
     ).split(),
     "nbproctor": (
         "errors config text scratch records lesson notebook wire outputs imports source stubs "
