@@ -213,8 +213,8 @@ def _changed(net: PreActResNet, x: Tensor, which: Callable[[int], bool], shared:
     """Logits when some units that keep the shape share their activation, or do not."""
     net = deepcopy(net)
     for n, block in enumerate(net.blocks):
-        keeps_shape = isinstance(block, PreActBlock) and isinstance(block.projection, nn.Identity)
-        if keeps_shape and which(n):
+        assert isinstance(block, PreActBlock)
+        if isinstance(block.projection, nn.Identity) and which(n):
             block.shared = shared
     return net(x)
 
