@@ -116,8 +116,9 @@ def _wrong_branches(block: PreActBlock, x: Tensor, a: Tensor, skip: Tensor) -> d
         "the second ReLU is missing: norm2 goes straight into conv2": conv2(norm2(inner)),
         "the second norm is missing": conv2(F.relu(inner)),
         "the second ReLU stands before norm2": conv2(norm2(F.relu(inner))),
-        "the stride is on the second convolution: it belongs on the first": late,
     }
+    if conv1.stride != (1, 1):
+        branches["the stride is on the second convolution: it belongs on the first"] = late
     sums = {sentence: f + skip for sentence, f in branches.items()}
     if x.shape == skip.shape and conv1.weight.shape == conv2.weight.shape:
         post = norm2(conv2(F.relu(norm1(conv1(x)))))

@@ -123,6 +123,9 @@ def wrong_gains(jacobian: Tensor, v: Tensor, steps: int, growth: float) -> dict[
         if steps == 0
         else right * v.norm().item(),
         "this is the Frobenius norm of the Jacobian": J.norm().item(),
+        "this is the largest singular value at once: do exactly `steps` steps": (
+            torch.linalg.matrix_norm(J, 2).item()
+        ),
         "this is the largest entry of the Jacobian": J.abs().max().item(),
     }
     if steps:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.func import jvp, vjp
+from torch.autograd.functional import jvp, vjp
 from torch.nn import functional as F
 
 from plusx.errors import ArgumentError
@@ -93,8 +93,7 @@ def largest_gain(function: Callable[[Tensor], Tensor], x: Tensor, v: Tensor, ste
     x (d,), and v (d,) to start from; v <- J^T J v, `steps` times, and the result is |J v| / |v|.
     It approaches the singular value from below. J itself is never made.
     """
-    pull_back = vjp(function, x)[1]
     for _ in range(steps):
         v = v / v.norm()
-        (v,) = pull_back(jvp(function, (x,), (v,))[1])
-    return (jvp(function, (x,), (v,))[1].norm() / v.norm()).item()
+        v = vjp(function, x, jvp(function, x, v)[1])[1]
+    return (jvp(function, x, v)[1].norm() / v.norm()).item()
