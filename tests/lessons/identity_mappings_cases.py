@@ -225,6 +225,18 @@ MUTANTS = [
         "dtype",
         (ACTIVATED, "a = F.relu(self.norm1(x.float()))"),
     ),
+    mutant(
+        "preact_block",
+        "one convolution for both",
+        "never used",
+        (BRANCH, "y = self.conv1(F.relu(self.norm2(self.conv1(a))))"),
+    ),
+    mutant(
+        "preact_block",
+        "one norm for both",
+        "never used",
+        (BRANCH, "y = self.conv2(F.relu(self.norm1(self.conv1(a))))"),
+    ),
     # preact_net
     mutant(
         "preact_net",
@@ -415,7 +427,7 @@ MUTANTS = [
     mutant(
         "signal_by_depth",
         "the signal again",
-        "a gradient is asked for",
+        "reversed",
         (REVERSED, "return squares"),
     ),
     mutant(
@@ -431,7 +443,7 @@ MUTANTS = [
         (REVERSED, "return [g / lengths[-1] for g in lengths[::-1]]"),
     ),
     # highway
-    mutant("highway", "gates swapped", "swapped", (GATE, "t = 1 - torch.sigmoid(self.gate(x))")),
+    mutant("highway", "gates swapped", "t weighs the transform, 1 - t the input", (GATE, "t = 1 - torch.sigmoid(self.gate(x))")),
     mutant(
         "highway",
         "input ungated",
@@ -441,7 +453,7 @@ MUTANTS = [
     mutant(
         "highway",
         "transform ungated",
-        "transform is ungated",
+        "t weighs the transform, 1 - t the input",
         (MIX, "return F.relu(self.transform(x)) + (1 - t) * x"),
     ),
     mutant(
@@ -513,6 +525,12 @@ MUTANTS = [
         (GATE, "t = torch.sigmoid(self.gate(x)).detach()"),
     ),
     mutant("highway", "on the CPU", "device", (GATE, "t = torch.sigmoid(self.gate(x)).cpu()")),
+    mutant(
+        "highway",
+        "one layer used for both",
+        "never used",
+        (MIX, "return t * F.relu(self.gate(x)) + (1 - t) * x"),
+    ),
     # lstm_step
     mutant(
         "lstm_step",
@@ -529,7 +547,7 @@ MUTANTS = [
     mutant(
         "lstm_step",
         "sigmoid on the candidate",
-        "has a tanh",
+        "f c + i tanh(g)",
         (CELL, CELL.replace("torch.tanh(g)", "torch.sigmoid(g)")),
     ),
     mutant(
@@ -645,7 +663,7 @@ MUTANTS = [
     mutant(
         "norm_free",
         "units and layers swapped",
-        "swapped",
+        "not scaled",
         (FIXUP, "layer.weight.mul_(layers ** (-1 / (2 * units - 2)))"),
     ),
     mutant("norm_free", "torch's own start", "own start", (HE, "pass")),
@@ -665,7 +683,7 @@ MUTANTS = [
             "\n                layer.weight.data.mul_(units ** (-1 / (2 * layers - 2)))",
         ),
     ),
-    mutant("norm_free", "biases not zero", "they are zero", (ZERO_BIAS, "pass")),
+    mutant("norm_free", "biases not zero", "begins at zero", (ZERO_BIAS, "pass")),
     mutant("norm_free", "no skip", "branch begins at zero", (RESIDUAL, "return self.alpha * f")),
     mutant(
         "norm_free",
@@ -706,6 +724,12 @@ MUTANTS = [
     ),
     mutant(
         "norm_free", "branch detached", "detached", (RESIDUAL, "return x + self.alpha * f.detach()")
+    ),
+    mutant(
+        "norm_free",
+        "one layer used for all",
+        "never used",
+        (LAYER, "f = self.dense[-1](F.relu(f))"),
     ),
     # largest_gain
     mutant(
@@ -753,7 +777,7 @@ MUTANTS = [
     mutant(
         "largest_gain",
         "largest eigenvalue",
-        "eigenvalue",
+        "at once",
         (
             GAIN,
             "J = torch.autograd.functional.jacobian(function, x)\n"

@@ -65,3 +65,6 @@ def _expect_gradient(block: Any, reference: PreActBlock, x: torch.Tensor, name: 
     y.backward(v)
     wrong = wrong_unit_gradients(reference, x, v)
     expect_close(x.grad, gradient, f"{name}: gradient with respect to x", wrong=wrong)
+    learns = all(p.grad is not None for p in block.parameters())
+    hint = "a weight is never used: each convolution and each norm has its own"
+    expect_true(learns, f"{name}: every weight receives a gradient", hint)

@@ -198,7 +198,6 @@ def wrong_spreads(width: int, units: int, layers: int, fixup: bool) -> dict[str,
     wrong = {
         "the variance is 1 / width: He's start has 2 / width": he / sqrt(2),
         "this is nn.Linear's own start: He's has variance 2 / width": 1 / sqrt(3 * width),
-        "this is a uniform start without a gain of sqrt(2)": 1 / sqrt(width),
     }
     if not fixup:
         return wrong | {
@@ -215,10 +214,6 @@ def wrong_spreads(width: int, units: int, layers: int, fixup: bool) -> dict[str,
         "the exponent is -1/m: it is -1/(2m-2)": -1 / layers,
         "the exponent has the wrong sign": 1 / (2 * layers - 2),
         "the weights are divided by the number of units": -1.0,
-        "units and layers are swapped": 0.0,
     }
     scaled = {s: he * units**e for s, e in exponents.items()}
-    scaled["units and layers are swapped"] = (
-        he * layers ** (-1 / (2 * units - 2)) if units > 1 else he
-    )
-    return {s: v * right for s, v in wrong.items()} | scaled
+    return scaled | {s: v * right for s, v in wrong.items()}

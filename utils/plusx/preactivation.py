@@ -1,8 +1,8 @@
 """Residual networks whose norms and ReLUs stand before the convolutions.
 
 He et al. 2016, "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027): the unit is
-figure 1b, the first and the last unit of a network are treated in section 4.1. Units that change
-the shape follow the authors' own code (github.com/KaimingHe/resnet-1k-layers).
+figure 1b, the first and the last unit of a network are treated in the appendix. Units that
+change the shape follow the authors' own code (github.com/KaimingHe/resnet-1k-layers).
 """
 
 import torch

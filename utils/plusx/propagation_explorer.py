@@ -25,7 +25,7 @@ LIMITS = (1e-6, 1e12)  # of both axes: fixed, so that two settings compare
 class PropagationExplorer(Explorer):
     """Depth, the factors of skip and branch, norm and order against signals and gradients.
 
-    The dashed line is the closed form (of pre-activation layers). One step takes some 100 ms on
+    The dotted line is the closed form (of pre-activation layers). One step takes some 100 ms on
     one CPU core.
     """
 
