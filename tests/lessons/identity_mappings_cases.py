@@ -443,7 +443,12 @@ MUTANTS = [
         (REVERSED, "return [g / lengths[-1] for g in lengths[::-1]]"),
     ),
     # highway
-    mutant("highway", "gates swapped", "t weighs the transform, 1 - t the input", (GATE, "t = 1 - torch.sigmoid(self.gate(x))")),
+    mutant(
+        "highway",
+        "gates swapped",
+        "t weighs the transform, 1 - t the input",
+        (GATE, "t = 1 - torch.sigmoid(self.gate(x))"),
+    ),
     mutant(
         "highway",
         "input ungated",

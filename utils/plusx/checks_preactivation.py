@@ -34,11 +34,23 @@ def expect_unit(
     expect_equal(count, right, f"{name}: number of parameters", wrong=wrong)
     for model in (block, reference):
         fill_by_shape(model, seed=sum(channels))
+    _expect_all_used(block.eval(), torch.randn(size), name)
     for training in (False, True, False):
         mode = "training" if training else "evaluation"
         block.train(training), reference.train(training)
         _expect_output(block, reference, torch.randn(size), f"{name}, {mode} mode")
     _expect_gradient(block, reference, torch.randn(size), name)
+
+
+def _expect_all_used(block: Any, x: torch.Tensor, name: str) -> None:
+    """All weights of one shape have equal values here, so that only a gradient tells them apart."""
+    with expect_works(name, "branch and shortcut have different shapes: both have the stride"):
+        y = block(x)
+    expect_true(y.requires_grad, f"{name}: gradients flow through the unit", "it is detached")
+    y.sum().backward()
+    learns = all(p.grad is not None for p in block.parameters())
+    hint = "a weight is never used, or the branch is detached: each layer has its own weights"
+    expect_true(learns, f"{name}: every weight receives a gradient", hint)
 
 
 def _expect_output(block: Any, reference: PreActBlock, x: torch.Tensor, what: str) -> None:
@@ -65,6 +77,3 @@ def _expect_gradient(block: Any, reference: PreActBlock, x: torch.Tensor, name: 
     y.backward(v)
     wrong = wrong_unit_gradients(reference, x, v)
     expect_close(x.grad, gradient, f"{name}: gradient with respect to x", wrong=wrong)
-    learns = all(p.grad is not None for p in block.parameters())
-    hint = "a weight is never used: each convolution and each norm has its own"
-    expect_true(learns, f"{name}: every weight receives a gradient", hint)

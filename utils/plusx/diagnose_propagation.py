@@ -200,11 +200,11 @@ def wrong_spreads(width: int, units: int, layers: int, fixup: bool) -> dict[str,
         "this is nn.Linear's own start: He's has variance 2 / width": 1 / sqrt(3 * width),
     }
     if not fixup:
-        return wrong | {
+        return {
             "the weights are scaled by units^(-1/(2m-2)): that is Fixup": he
             * units ** (-1 / (2 * layers - 2)),
             "the weights are scaled by 1 / sqrt(units)": he / sqrt(units),
-        }
+        } | wrong
     right = units ** (-1 / (2 * layers - 2))
     exponents = {
         "the weights are not scaled: Fixup multiplies them by units^(-1/(2m-2))": 0.0,
