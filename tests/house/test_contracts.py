@@ -17,10 +17,12 @@ ORDER = {
     "plusx": (
         "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth "
         "diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled models "
-        "bottlenecks identity weights checks probes data training transformers streams "
-        "diagnose_transformers transformer_checks sequences sequence_training experiments "
-        "trained reference transformer_studies plots path_plots widgets block_explorer "
-        "transformer_figures path_explorer __init__"
+        "bottlenecks identity weights checks probes data training shortcuts preactivation "
+        "propagation gates starts memory diagnose_preactivation diagnose_propagation "
+        "diagnose_gates checks_preactivation transformers streams diagnose_transformers "
+        "transformer_checks sequences sequence_training experiments trained reference "
+        "transformer_studies plots path_plots widgets block_explorer order_diagram "
+        "propagation_explorer transformer_figures path_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config text scratch records lesson notebook wire outputs imports versions "
