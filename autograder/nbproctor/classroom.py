@@ -1,6 +1,6 @@
 """A made-up class: submissions made from a table of students and a lesson's own solutions.
 
-`class.toml` says how each student's notebook differs from one in which every exercise is solved;
+A class has a folder with the name of its lesson. `class.toml` says how each student's notebook differs from one in which every exercise is solved;
 `expected.csv` says which verdict and score each student must get. No answer stands in either: what
 is not changed comes from the lesson.
 """
@@ -89,7 +89,7 @@ class Classroom:
 
 
 def read_class(folder: Path) -> Classroom:
-    """Read `class.toml` and `expected.csv`.
+    """Read `class.toml` and `expected.csv` of the folder that is called like the lesson.
 
     Raises:
         ConfigError: a file is missing or malformed, or the two name different students.
@@ -99,7 +99,7 @@ def read_class(folder: Path) -> Classroom:
         with (folder / "expected.csv").open(encoding="utf-8", newline="") as file:
             expected = {row.pop("student"): _expected(row) for row in csv.DictReader(file)}
         students = tuple(_student(entry) for entry in data["student"])
-        made = Classroom(data["lesson"], data["due"], students, expected)
+        made = Classroom(folder.name, data["due"], students, expected)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             "the made-up class cannot be read", got=f"{type(error).__name__}: {error}", where=folder
