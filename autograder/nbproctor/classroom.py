@@ -1,8 +1,8 @@
 """A made-up class: submissions made from a table of students and a lesson's own solutions.
 
-A class has a folder with the name of its lesson. `class.toml` says how each student's notebook differs from one in which every exercise is solved;
-`expected.csv` says which verdict and score each student must get. No answer stands in either: what
-is not changed comes from the lesson.
+A class has a folder with the name of its lesson. `class.toml` says how each student's notebook
+differs from one in which every exercise is solved; `expected.csv` says which verdict and score each
+student must get. No answer stands in either: what is not changed comes from the lesson.
 """
 
 import base64
@@ -11,7 +11,7 @@ import csv
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from nbproctor.errors import ConfigError
 from nbproctor.lesson import Cell, Lesson, Role, cell_text
 from nbproctor.records import CellResult, Verdict
 
-__all__ = ["Classroom", "Expected", "Student", "hand_in", "read_class"]
+__all__ = ["Classroom", "Expected", "Student", "hand_in", "read_class", "read_classes"]
 
 Notebook = dict[str, Any]
 
@@ -86,6 +86,20 @@ class Classroom:
     due: datetime
     students: tuple[Student, ...]
     expected: Mapping[str, Expected]
+
+
+def read_classes(folder: Path, lessons: Sequence[str] = ()) -> list[Classroom]:
+    """The classes of these lessons; of all that have one if none is named.
+
+    Raises:
+        ConfigError: there is no class, or one cannot be read.
+    """
+    found = [folder / name for name in lessons] or sorted(
+        p.parent for p in folder.glob("*/class.toml")
+    )
+    if not found:
+        raise ConfigError("there is no made-up class", expected="LESSON/class.toml", where=folder)
+    return [read_class(path) for path in found]
 
 
 def read_class(folder: Path) -> Classroom:
