@@ -89,17 +89,25 @@ class Classroom:
 
 
 def read_classes(folder: Path, lessons: Sequence[str] = ()) -> list[Classroom]:
-    """The classes of these lessons; of all that have one if none is named.
+    """The classes of these lessons, by name or number; all that there are if none is named.
 
     Raises:
-        ConfigError: there is no class, or one cannot be read.
+        ConfigError: there is no class, or no single one, for a lesson; or one cannot be read.
     """
-    found = [folder / name for name in lessons] or sorted(
-        p.parent for p in folder.glob("*/class.toml")
-    )
-    if not found:
-        raise ConfigError("there is no made-up class", expected="LESSON/class.toml", where=folder)
-    return [read_class(path) for path in found]
+    names = sorted(path.parent.name for path in folder.glob("*/class.toml"))
+    chosen = []
+    for asked in lessons or names or ("LESSON",):
+        found = [name for name in names if name == asked] or [
+            name for name in names if name.startswith(asked)
+        ]
+        if len(found) != 1:
+            raise ConfigError(
+                f"no single made-up class is called '{asked}'",
+                expected=", ".join(names) or "LESSON/class.toml",
+                where=folder,
+            )
+        chosen += found
+    return [read_class(folder / name) for name in chosen]
 
 
 def read_class(folder: Path) -> Classroom:

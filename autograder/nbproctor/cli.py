@@ -151,8 +151,7 @@ def _demo(options: argparse.Namespace) -> int:
     if options.sandbox is Level.OFF:
         print(NO_SANDBOX, file=sys.stderr)
     root = course_root(options.course)
-    lessons = [_lesson_name(root, asked) for asked in options.lessons]
-    return run_demo(root, lessons, options.keep, sandbox=options.sandbox)
+    return run_demo(root, options.lessons, options.keep, sandbox=options.sandbox)
 
 
 def _build(options: argparse.Namespace) -> int:

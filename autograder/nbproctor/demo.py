@@ -35,7 +35,7 @@ def run_demo(
     marks.
 
     Args:
-        lessons: names of lessons; all that have a class if empty.
+        lessons: lessons by name or number; all that have a class if empty.
         keep: a folder that does not exist yet: the classes' course stays there.
 
     Returns 0 if every score and verdict is the expected one, 1 if not.
@@ -96,12 +96,17 @@ def _grade(
     print(f"Grading {smallest.lesson} again, one after another (nbgrader autograde)")
     began = time.monotonic()
     again = demo_course.grade_again(course, smallest, show_progress)
-    pairs = zip(graded[smallest.lesson], again, strict=True)
-    changed = [row.student for row, other in pairs if _marks(row) != _marks(other)]
+    changed = _changed(graded[smallest.lesson], again)
     told = f"other marks to {', '.join(changed)}" if changed else "the same marks"
     print(f"It gave {told}, in {time.monotonic() - began:.0f} s.")
     demo_course.give_feedback(course, classes)
     return graded, changed
+
+
+def _changed(rows: Rows, again: Rows) -> list[str]:
+    """Who got other marks the second time."""
+    pairs = zip(rows, again, strict=True)
+    return [row.student for row, other in pairs if _marks(row) != _marks(other)]
 
 
 def _marks(row: StudentRow) -> tuple[float, list[tuple[str, Verdict, float | None]]]:
