@@ -74,8 +74,8 @@ def verdict_chart(
         axes.invert_yaxis()
         axes.xaxis.set_major_locator(_whole_numbers())
         axes.set_xlabel(counted)
-        axes.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9, frameon=False,
+        axes.get_figure(root=True).legend(  # type: ignore[union-attr]
+            loc="outside upper center", ncols=3, fontsize=9, frameon=False,
             labelcolor=text, handlelength=2.2, handleheight=1.2,
         )  # fmt: skip
 

@@ -52,16 +52,16 @@ def run_demo(
     with _folder(keep) as folder, warnings.catch_warnings():
         # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
         warnings.filterwarnings("ignore", module=r"nbgrader\.")
-        graded, changed = _grade(course_root, folder, classes, show_progress, sandbox)
+        graded, second, agreed = _grade(course_root, folder, classes, show_progress, sandbox)
     for lesson, rows in graded.items():
         print("\n".join(_table(lesson, rows)))
-    _write_pages(course_root, graded)
+    _write_pages(course_root, graded, second)
     if keep is not None:
         print(f"The classes' course, with feedback and gradebook: {keep}")
     print(f"Done in {time.monotonic() - began:.0f} s.")
-    print("\n".join(_verdict_on(graded)))
+    print("\n".join([*_verdict_on(graded), second]))
     differing = [row for rows in graded.values() for row in rows if row.differences]
-    return 1 if differing or changed else 0
+    return 0 if agreed and not differing else 1
 
 
 @contextmanager
@@ -82,8 +82,8 @@ def _grade(
     classes: Sequence[Classroom],
     show_progress: bool,
     sandbox: Level,
-) -> tuple[dict[str, Rows], list[str]]:
-    """All steps; what came of each class, and who got other marks the second time."""
+) -> tuple[dict[str, Rows], str, bool]:
+    """All steps; what came of each class, and of the second grading: in words, and if it agreed."""
     # Five seconds to import; whoever asks for --help should not wait for it.
     from nbproctor import demo_course
 
@@ -94,13 +94,11 @@ def _grade(
     graded = demo_course.grade_classes(course, classes, show_progress)
     smallest = min(classes, key=lambda classroom: len(classroom.students))
     print(f"Grading {smallest.lesson} again, one after another (nbgrader autograde)")
-    began = time.monotonic()
     again = demo_course.grade_again(course, smallest, show_progress)
     changed = _changed(graded[smallest.lesson], again)
-    told = f"other marks to {', '.join(changed)}" if changed else "the same marks"
-    print(f"It gave {told}, in {time.monotonic() - began:.0f} s.")
     demo_course.give_feedback(course, classes)
-    return graded, changed
+    told = f"other marks to {', '.join(changed)}" if changed else "the same marks"
+    return graded, f"nbgrader autograde, on {smallest.lesson}, gave {told}.", not changed
 
 
 def _changed(rows: Rows, again: Rows) -> list[str]:
@@ -113,7 +111,7 @@ def _marks(row: StudentRow) -> tuple[float, list[tuple[str, Verdict, float | Non
     return row.score, [(r.grade_id, r.verdict, r.score) for r in row.results]
 
 
-def _write_pages(course_root: Path, graded: Mapping[str, Rows]) -> None:
+def _write_pages(course_root: Path, graded: Mapping[str, Rows], note: str) -> None:
     """A page about all classes, and beside it a folder with a page about each."""
     page = course_root / PAGE
     folder = page.with_suffix("")
@@ -122,7 +120,8 @@ def _write_pages(course_root: Path, graded: Mapping[str, Rows]) -> None:
         text = class_page(rows, f"The made-up class: {lesson}")
         (folder / f"{lesson}.html").write_text(text, encoding="utf-8")
     links = {lesson: f"{folder.name}/{lesson}.html" for lesson in graded}
-    page.write_text(course_page(graded, "The made-up class", links), encoding="utf-8")
+    text = course_page(graded, "The made-up class", links, [note])
+    page.write_text(text, encoding="utf-8")
     print(f"\nThe same as pages, beginning with {page}")
 
 

@@ -6,6 +6,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def hand_out_and_in(course: Course, classes: Sequence[Classroom]) -> None:
     print(f"Collecting {_counted(submissions, 'submission')} (nbgrader zip_collect)")
     for classroom in classes:
         _pack(course.root, classroom)
-        course.zip_collect(classroom.lesson)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a process each, mostly imports
+        list(pool.map(course.zip_collect, [classroom.lesson for classroom in classes]))
 
 
 def _counted(count: int, thing: str) -> str:

@@ -184,13 +184,17 @@ def class_page(rows: Sequence[StudentRow], title: str, notes: Sequence[str] = ()
 
 
 def course_page(
-    classes: Mapping[str, Sequence[StudentRow]], title: str, links: Mapping[str, str]
+    classes: Mapping[str, Sequence[StudentRow]],
+    title: str,
+    links: Mapping[str, str],
+    notes: Sequence[str] = (),
 ) -> str:
     """Several classes (at least one) on one HTML page: what was graded, and everybody's scores.
 
     Args:
         classes: the students of each lesson (at least one).
         links: where the page of each lesson is.
+        notes: sentences that stand below the title.
     """
     from nbproctor.charts import verdict_chart
 
@@ -208,7 +212,7 @@ def course_page(
         scores=scores,
         students=sorted({row.student for row in rows}),
         most={name: max(_most(row) for row in found) for name, found in classes.items()},
-        notes=list(_places(rows)),
+        notes=[*notes, *_places(rows)],
         figures=[verdict_chart(verdicts, "Verdicts by lesson", "number of graded cells")],
         median=median,
         rows=rows,
