@@ -74,6 +74,7 @@ lint: $(STAMP) ## style, types, and notebooks in step with their sources
 	@$(BIN)/mypy
 	@echo "plusx: notebooks"
 	@$(BIN)/nbproctor build --check
+	@$(BIN)/python docs/papers.py --check
 
 format: $(STAMP) ## put the code into the project's format
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
