@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add_ledger(ledger)
 
     demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
+    demo.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
     demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
     demo.set_defaults(run=_demo)
 
@@ -149,7 +150,8 @@ def _demo(options: argparse.Namespace) -> int:
 
     if options.sandbox is Level.OFF:
         print(NO_SANDBOX, file=sys.stderr)
-    return run_demo(course_root(options.course), options.keep, sandbox=options.sandbox)
+    root = course_root(options.course)
+    return run_demo(root, options.lessons, options.keep, sandbox=options.sandbox)
 
 
 def _build(options: argparse.Namespace) -> int:
