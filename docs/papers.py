@@ -106,7 +106,10 @@ def made(root: Path) -> dict[Path, bytes]:
     """The page and its pictures, by path."""
     pictures: dict[Path, bytes] = {}
     text = HEAD
-    for path in sorted(root.glob("solutions/*/*.ipynb")):
+    notebooks = sorted(root.glob("solutions/*/*.ipynb"))
+    if unknown := {f.lesson for f in FIGURES} - {path.stem for path in notebooks}:
+        raise SystemExit(f"FIGURES names {', '.join(sorted(unknown))}: no such lesson")
+    for path in notebooks:
         text += "\n" + "\n\n".join(_lesson(path, pictures)) + "\n"
     return {PAGE: text.encode(), **pictures}
 
