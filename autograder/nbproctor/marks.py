@@ -23,6 +23,7 @@ from nbproctor.gradebook_rows import (
     COMMENT,
     GRADE,
     NOTEBOOK,
+    STUDENT,
     SUBMISSION,
     Row,
     Rows,
