@@ -1,6 +1,7 @@
 """The benchmark: its class, its meter, its arithmetic and its page. No test asserts a time."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -139,6 +140,7 @@ def test_a_second_look_is_scaled_by_what_each_submission_adds():
 
 def test_the_cold_arm_takes_away_what_grading_uses(monkeypatch):
     monkeypatch.setattr(grade, "warm_server", warm := grade.warm_server)
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # which the configuration adds to
     (cold,) = (arm for arm in ARMS if arm.name == "cold")
     exec(cold.course(ROOT).config, {"get_config": MagicMock()})
     assert grade.warm_server is not warm and grade.warm_server(set(), 1.0) is None
