@@ -31,9 +31,9 @@ lab: $(STAMP) ## open the lessons in JupyterLab
 	@echo "plusx: JupyterLab in notebooks/ (stop it with Ctrl-C)"
 	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks $(ARGS)
 
-demo: $(STAMP) ## grade a small made-up class and show the marks
+demo: $(STAMP) ## grade a small made-up class in every lesson: make demo LESSON=02 in one
 	@echo "plusx: grading the made-up class"
-	@$(BIN)/nbproctor demo $(ARGS)
+	@$(BIN)/nbproctor demo $(LESSON) $(ARGS)
 
 check: $(STAMP) ## grade your own notebook here and now: make check LESSON=02
 	@test -n "$(LESSON)" || { echo "plusx: which lesson? For example: make check LESSON=02"; exit 2; }
@@ -59,6 +59,8 @@ hostile: $(STAMP) ## grade every attack, here and with stock nbgrader, and write
 build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 makes one
 	@echo "plusx: building notebooks"
 	@$(BIN)/nbproctor build $(LESSON) $(ARGS)
+	@echo "plusx: setting papers beside ours in docs/papers.md"
+	@$(BIN)/python docs/papers.py
 
 picture: $(STAMP) ## draw the README's picture anew
 	@echo "plusx: drawing docs/gradients.png"
@@ -72,6 +74,7 @@ lint: $(STAMP) ## style, types, and notebooks in step with their sources
 	@$(BIN)/mypy
 	@echo "plusx: notebooks"
 	@$(BIN)/nbproctor build --check
+	@$(BIN)/python docs/papers.py --check
 
 format: $(STAMP) ## put the code into the project's format
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""The command line: `nbproctor check`, `grade`, `demo`, `doctor`, `build` and `bench`.
+"""The command line: `nbproctor check`, `grade`, `ledger`, `demo`, `doctor`, `build` and `bench`.
 
 Importing this module imports neither torch nor nbgrader: `--help` answers at once.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbproctor.bench.command import add_bench
-from nbproctor.cli_class import add_grade
+from nbproctor.cli_class import add_grade, add_ledger
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root
@@ -52,8 +52,11 @@ def _parser() -> argparse.ArgumentParser:
 
     grade = commands.add_parser("grade", help="grade what a class handed in")
     add_grade(grade)
+    ledger = commands.add_parser("ledger", help="results that need not be computed again")
+    add_ledger(ledger)
 
     demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
+    demo.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
     demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
     demo.set_defaults(run=_demo)
 
@@ -87,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    for command in (check, grade, demo, build, bench):
+    for command in (check, grade, ledger, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 
@@ -147,7 +150,8 @@ def _demo(options: argparse.Namespace) -> int:
 
     if options.sandbox is Level.OFF:
         print(NO_SANDBOX, file=sys.stderr)
-    return run_demo(course_root(options.course), options.keep, sandbox=options.sandbox)
+    root = course_root(options.course)
+    return run_demo(root, options.lessons, options.keep, sandbox=options.sandbox)
 
 
 def _build(options: argparse.Namespace) -> int:

@@ -21,8 +21,8 @@ from nbproctor.bench.arms import loopback_cluster
 from nbproctor.bench.courses import environment, furnish, hand_in_class, proctored
 from nbproctor.bench.machine import machine, versions
 from nbproctor.bench.workload import LIGHT, light_lesson
-from nbproctor.classrun import LEDGER
 from nbproctor.errors import ConfigError, GraderError
+from nbproctor.places import LEDGER
 
 __all__ = ["DASK", "POOL", "SIMULATION", "simulate"]
 
