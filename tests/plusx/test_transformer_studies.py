@@ -6,9 +6,9 @@ import random
 import pytest
 import torch
 
-from plusx import ArgumentError, transformer_studies
-from plusx.reference import reference_folder
-from plusx.transformer_studies import STUDIES, load_study, make_study
+from plusx import ArgumentError, reference, transformer_studies
+from plusx.reference import make_reference, reference_folder
+from plusx.transformer_studies import STUDIES, load_study
 
 # Another processor rounds differently, and training amplifies that: what has to agree is the
 # outcome within the spread of seeds.
@@ -64,10 +64,10 @@ def test_a_study_is_made_and_found(monkeypatch, tmp_path):
         return [transformer_studies.SortingCase(("tiny", 1), make, recipe, seeds=2)]
 
     monkeypatch.setitem(STUDIES, "tiny", tiny)
-    monkeypatch.setattr(transformer_studies, "reference_folder", lambda: tmp_path)
+    monkeypatch.setattr(reference, "reference_folder", lambda: tmp_path)
     threads = torch.get_num_threads()
     try:
-        path = make_study("tiny")
+        path = make_reference("tiny", STUDIES, "plusx.transformer_studies")
     finally:
         torch.set_num_threads(threads)
     assert json.loads(path.read_text())["about"] == "One short case."

@@ -10,11 +10,12 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -133,7 +134,8 @@ def identity_starts() -> list[Case]:
     ]
 
 
-STUDIES = {
+Study = Callable[[], Sequence[Any]]  # its cases: each has a key, and runs
+STUDIES: dict[str, Study] = {
     study.__name__: study
     for study in (
         degradation_grid,
@@ -147,14 +149,16 @@ STUDIES = {
 }
 
 
-def load_reference(name: str) -> dict[tuple[Hashable, ...], Record]:
+def load_reference(
+    name: str, studies: Mapping[str, Study] = STUDIES
+) -> dict[tuple[Hashable, ...], Record]:
     """The shipped records of a study, by the key of each case.
 
     Raises `ArgumentError` if there is no such study, or its file is missing.
     """
-    if name not in STUDIES:
+    if name not in studies:
         raise ArgumentError(
-            "no such study", expected=tuple(STUDIES), got=repr(name), where="load_reference"
+            "no such study", expected=tuple(studies), got=repr(name), where="load_reference"
         )
     path = reference_folder() / f"{name}.json"
     if not path.is_file():
@@ -169,20 +173,22 @@ def reference_folder() -> Path:
     return beside if beside.is_dir() else Path(__file__).parents[2] / "data/reference_runs"
 
 
-def make_reference(name: str) -> Path:
-    """Run a study and write its file; prints what each case took."""
+def make_reference(
+    name: str, studies: Mapping[str, Study] = STUDIES, module: str = "plusx.reference"
+) -> Path:
+    """Run a study of a module and write its file; prints what each case took."""
     torch.set_num_threads(1)
     made = []
-    for case in STUDIES[name]():
+    for case in studies[name]():
         start = time.perf_counter()
         record = case.run()
         made.append({"key": list(case.key), "record": to_lists(record, DIGITS)})
-        error = record.train_error[:, -1].mean()
+        error = record.test_error[:, -1].mean()
         seconds = time.perf_counter() - start
-        print(f"{case.key}: training error {error:.2f} %, {seconds:.1f} s", flush=True)
+        print(f"{case.key}: test error {error:.2f} %, {seconds:.1f} s", flush=True)
     about = {
-        "command": f"python -m plusx.reference {name}",
-        "about": " ".join(str(STUDIES[name].__doc__).split()),
+        "command": f"python -m {module} {name}",
+        "about": " ".join(str(studies[name].__doc__).split()),
         "made_with": {"python": platform.python_version(), "torch": torch.__version__},
     }
     path = reference_folder() / f"{name}.json"

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from plusx.device import choose_device
 from plusx.sequences import HELD_OUT, Task
-from plusx.training import Record, Stacked, _seeded, clip_gradients
+from plusx.training import Record, Stacked, clip_gradients, seeded
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SequenceTraining:
         self.task, self.recipe = task, recipe or SequenceRecipe()
         self.device = device or choose_device()
         self.seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-        self.nets = Stacked([_seeded(make_model, seed).to(self.device) for seed in self.seeds])
+        self.nets = Stacked([seeded(make_model, seed).to(self.device) for seed in self.seeds])
         (self.weights,) = self.nets.weights()
         self.optimiser = torch.optim.Adam(self.weights, self.recipe.lr, betas=self.recipe.betas)
         self.step = 0

@@ -136,7 +136,7 @@ class Training:
         self.data, self.recipe = data.to(self.device), recipe or Recipe()
         self.seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
         if callable(make_model):
-            nets = [_seeded(make_model, seed).to(self.device) for seed in self.seeds]
+            nets = [seeded(make_model, seed).to(self.device) for seed in self.seeds]
         else:
             nets = [deepcopy(net).to(self.device) for net in make_model]
             self.seeds = self.seeds[: len(nets)]
@@ -300,7 +300,7 @@ def augment(images: Tensor, draw: torch.Generator) -> Tensor:
     return padded[at, rows, columns].permute(0, 3, 1, 2)
 
 
-def _seeded(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
+def seeded(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_model()

@@ -3,21 +3,15 @@
 python -m plusx.transformer_studies transformer_depth    makes its file in data/reference_runs/
 """
 
-import json
-import platform
 import sys
-import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from plusx.errors import ArgumentError
-from plusx.experiments import from_lists, to_lists
-from plusx.reference import DIGITS, reference_folder
+from plusx.reference import Study, load_reference, make_reference
 from plusx.sequence_training import SequenceRecipe, SequenceTraining
 from plusx.sequences import Sorting
 from plusx.streams import AveragedTransformer, HyperTransformer
@@ -87,7 +81,7 @@ def transformer_successors() -> list[SortingCase]:
     return [SortingCase((name,), make) for name, make in kinds.items()]
 
 
-STUDIES = {
+STUDIES: dict[str, Study] = {
     study.__name__: study
     for study in (
         transformer_depth,
@@ -99,40 +93,10 @@ STUDIES = {
 
 
 def load_study(name: str) -> dict[tuple[Hashable, ...], Record]:
-    """The shipped records of a study, by the key of each case.
-
-    Raises `ArgumentError` if there is no such study.
-    """
-    if name not in STUDIES:
-        raise ArgumentError(
-            "no such study", expected=tuple(STUDIES), got=repr(name), where="load_study"
-        )
-    content = json.loads((reference_folder() / f"{name}.json").read_text(encoding="utf-8"))
-    return {tuple(case["key"]): from_lists(case["record"]) for case in content["cases"]}
-
-
-def make_study(name: str) -> Path:
-    """Run a study and write its file; prints what each case took."""
-    torch.set_num_threads(1)
-    made = []
-    for case in STUDIES[name]():
-        start = time.perf_counter()
-        record = case.run()
-        made.append({"key": list(case.key), "record": to_lists(record, DIGITS)})
-        seconds = time.perf_counter() - start
-        print(f"{case.key}: error {record.test_error[:, -1].mean():.1f} %, {seconds:.0f} s")
-    about = {
-        "command": f"python -m plusx.transformer_studies {name}",
-        "about": " ".join(str(STUDIES[name].__doc__).split()),
-        "made_with": {"python": platform.python_version(), "torch": torch.__version__},
-    }
-    path = reference_folder() / f"{name}.json"
-    lines = ",\n  ".join(json.dumps(case) for case in made)
-    head = json.dumps(about, indent=1)[1:-2]
-    path.write_text(f'{{{head},\n "cases": [\n  {lines}\n ]\n}}\n', encoding="utf-8")
-    return path
+    """The shipped records of a study, by the key of each case: see `plusx.load_reference`."""
+    return load_reference(name, STUDIES)
 
 
 if __name__ == "__main__":
     for study_name in sys.argv[1:] or STUDIES:
-        print(make_study(study_name))
+        print(make_reference(study_name, STUDIES, "plusx.transformer_studies"))
