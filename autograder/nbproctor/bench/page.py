@@ -210,8 +210,9 @@ def _held(record: Record, found: Sequence[Goal]) -> str:
             f"- a cold command: it imports nbgrader's programs, too ({nbgrader:.1f} s alone)."
         ]
     if found[6].is_met is False:
-        guards = record.probes["memory"]["of that, the two guards of the second kernel"]
-        parts += [f"- memory: {guards:.0f} MiB are the shares of the kernel's two guards."]
+        own = record.probes["memory"]["private to the second kernel itself"]
+        guards = record.probes["memory"]["private to its two guards"]
+        parts += [f"- memory: {own:.0f} MiB are private to the kernel, {guards:.0f} to its guards."]
     return "\n".join(parts)
 
 
