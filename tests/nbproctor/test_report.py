@@ -9,7 +9,16 @@ from html.parser import HTMLParser
 import pytest
 
 from nbproctor.records import CellResult, Report, Verdict
-from nbproctor.report import SYMBOLS, StudentRow, check_lines, check_page, class_page, plain, points
+from nbproctor.report import (
+    SYMBOLS,
+    StudentRow,
+    check_lines,
+    check_page,
+    class_page,
+    course_page,
+    plain,
+    points,
+)
 
 ESC = "\x1b"
 HOSTILE = (
@@ -59,16 +68,20 @@ class Page(HTMLParser):
 
 def pages() -> list[str]:
     hostile = row(HOSTILE, *HOSTILE_REPORT.results, about=HOSTILE, differences={"score": HOSTILE})
-    return [check_page(HOSTILE_REPORT, HOSTILE), class_page([hostile], HOSTILE, [HOSTILE])]
+    return [
+        check_page(HOSTILE_REPORT, HOSTILE),
+        class_page([hostile], HOSTILE, [HOSTILE]),
+        course_page({HOSTILE: [hostile]}, HOSTILE, {HOSTILE: "class/1.html"}, [HOSTILE]),
+    ]
 
 
-@pytest.mark.parametrize("page", pages(), ids=["check", "class"])
+@pytest.mark.parametrize("page", pages(), ids=["check", "class", "course"])
 def test_nothing_a_student_wrote_becomes_markup(page):
     seen = Page(page)
     known = set(
         "html head meta title style body main h1 h2 p ol ul li span b small div figure "
         "figcaption picture source img table thead tbody tr th td br wbr strong details "
-        "summary dl dt dd".split()
+        "summary dl dt dd a".split()
     )
     assert {tag for tag, _ in seen.tags} <= known
     assert not {name for _, attributes in seen.tags for name in attributes if name[:2] == "on"}
@@ -76,14 +89,14 @@ def test_nothing_a_student_wrote_becomes_markup(page):
     assert "{{ 7 * 7 }}" in seen.text
 
 
-@pytest.mark.parametrize("page", pages(), ids=["check", "class"])
+@pytest.mark.parametrize("page", pages(), ids=["check", "class", "course"])
 def test_no_terminal_sequence_or_change_of_direction_is_left(page):
     text = html.unescape(page)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
     assert "[31" not in text and "example.org" not in text
 
 
-@pytest.mark.parametrize("page", pages(), ids=["check", "class"])
+@pytest.mark.parametrize("page", pages(), ids=["check", "class", "course"])
 def test_a_page_allows_no_script_and_loads_nothing(page):
     seen = Page(page)
     (policy,) = [m["content"] for m in seen.attributes("meta") if "http-equiv" in m]
@@ -91,8 +104,10 @@ def test_a_page_allows_no_script_and_loads_nothing(page):
     style = re.search(r"<style>(.*?)</style>", page, re.S)[1]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert f"style-src 'sha256-{digest}'" in policy
-    addresses = [a.get(k) for _, a in seen.tags for k in ("src", "srcset", "href") if k in a]
+    addresses = [a.get(k) for _, a in seen.tags for k in ("src", "srcset") if k in a]
     assert all(address.startswith("data:") for address in addresses)
+    links = [(tag, a["href"]) for tag, a in seen.tags if "href" in a]
+    assert links in ([], [("a", "class/1.html")])
     assert not any("style" in attributes for _, attributes in seen.tags)
     assert "url(" not in style and "@import" not in style
 
@@ -176,3 +191,20 @@ def test_differences_from_what_was_expected_are_named():
     text = " ".join(Page(class_page([right, wrong], "t")).text.split())
     assert "1 of 2 students differ from what was expected: bob." in text
     assert "≠ expected failed 0" in text
+
+
+def test_a_course_page_shows_every_score_and_links_every_lesson():
+    passed, failed = result(Verdict.PASSED), result(Verdict.FAILED)
+    classes = {
+        "01_one": [row("ada", passed), row("bilal", failed, late_penalty=1.0)],
+        "02_two": [row("ada", failed, expected_score=3.0, differences={"score": "3"})],
+    }
+    seen = Page(course_page(classes, "t", {name: f"t/{name}.html" for name in classes}))
+    assert [a["href"] for a in seen.attributes("a")] == ["t/01_one.html", "t/02_two.html"]
+    text = " ".join(seen.text.split())
+    assert "1 of 3 submissions differ" in text
+    assert "ada 3 0≠ differs" in text
+    assert "bilal 0late: −1 –" in text
+    assert "01_one 2 1.5 of 3" in text  # students, and their median score
+    (figure,) = seen.attributes("img")
+    assert "01_one: 1 passed, 1 failed; 02_two: 1 failed" in figure["alt"]

@@ -119,6 +119,7 @@ def test_a_control_redraws_the_figure():
     depth.value = 12
     assert picture.value != before
     assert bytes(picture.value).startswith(PNG)
+    assert picture.layout.align_self == "flex-start", "the box would stretch it"
 
 
 @pytest.mark.parametrize("explorer", [widgets.GradientExplorer, widgets.DepthExplorer])
