@@ -31,9 +31,9 @@ lab: $(STAMP) ## open the lessons in JupyterLab
 	@echo "plusx: JupyterLab in notebooks/ (stop it with Ctrl-C)"
 	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks $(ARGS)
 
-demo: $(STAMP) ## grade a small made-up class and show the marks
+demo: $(STAMP) ## grade a small made-up class in every lesson: make demo LESSON=02 in one
 	@echo "plusx: grading the made-up class"
-	@$(BIN)/nbproctor demo $(ARGS)
+	@$(BIN)/nbproctor demo $(LESSON) $(ARGS)
 
 check: $(STAMP) ## grade your own notebook here and now: make check LESSON=02
 	@test -n "$(LESSON)" || { echo "plusx: which lesson? For example: make check LESSON=02"; exit 2; }
@@ -48,10 +48,8 @@ fuzz: $(STAMP) ## look for inputs that break the grader: make fuzz MINUTES=60 lo
 	@echo "plusx: fuzzing for about $(MINUTES) minutes"
 	@FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz -o timeout=0 --hypothesis-show-statistics $(ARGS)
 
-bench: $(STAMP) ## measure how fast the grader is
-	@$(BIN)/nbproctor --help | grep -q bench || { \
-	  echo "plusx: nbproctor has no bench command yet"; exit 2; }
-	@echo "plusx: measuring the grader"
+bench: $(STAMP) ## measure how fast the grader is, and write docs/benchmarks.md
+	@echo "plusx: measuring the grader (twelve minutes; keep the machine quiet)"
 	@$(BIN)/nbproctor bench $(ARGS)
 
 hostile: $(STAMP) ## grade every attack, here and with stock nbgrader, and write docs/security.md
@@ -61,6 +59,8 @@ hostile: $(STAMP) ## grade every attack, here and with stock nbgrader, and write
 build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 makes one
 	@echo "plusx: building notebooks"
 	@$(BIN)/nbproctor build $(LESSON) $(ARGS)
+	@echo "plusx: setting papers beside ours in docs/papers.md"
+	@$(BIN)/python docs/papers.py
 
 picture: $(STAMP) ## draw the README's picture anew
 	@echo "plusx: drawing docs/gradients.png"
@@ -74,6 +74,7 @@ lint: $(STAMP) ## style, types, and notebooks in step with their sources
 	@$(BIN)/mypy
 	@echo "plusx: notebooks"
 	@$(BIN)/nbproctor build --check
+	@$(BIN)/python docs/papers.py --check
 
 format: $(STAMP) ## put the code into the project's format
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -48,7 +48,11 @@ class Chart:
     alt: str
 
 
-def verdict_chart(verdicts: Mapping[str, Sequence[Verdict]]) -> Chart:
+def verdict_chart(
+    verdicts: Mapping[str, Sequence[Verdict]],
+    title: str = "Verdicts by exercise",
+    counted: str = "number of students",
+) -> Chart:
     """How many students (at least one) got which verdict, by exercise."""
     counts = {name: {v: list(got).count(v) for v in Verdict} for name, got in verdicts.items()}
     height = 1.5 + 0.36 * len(counts)
@@ -69,14 +73,14 @@ def verdict_chart(verdicts: Mapping[str, Sequence[Verdict]]) -> Chart:
         axes.set_yticks(range(len(counts)), [name[:MOST_LETTERS] for name in counts])
         axes.invert_yaxis()
         axes.xaxis.set_major_locator(_whole_numbers())
-        axes.set_xlabel("number of students")
-        axes.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9, frameon=False,
+        axes.set_xlabel(counted)
+        axes.get_figure(root=True).legend(  # type: ignore[union-attr]
+            loc="outside upper center", ncols=3, fontsize=9, frameon=False,
             labelcolor=text, handlelength=2.2, handleheight=1.2,
         )  # fmt: skip
 
     told = [f"{name}: {_told(count)}" for name, count in counts.items()]
-    return _chart("Verdicts by exercise", draw, height, "; ".join(told))
+    return _chart(title, draw, height, "; ".join(told))
 
 
 def score_chart(scores: Sequence[float], most: float) -> Chart:

@@ -1,8 +1,8 @@
 """A made-up class: submissions made from a table of students and a lesson's own solutions.
 
-`class.toml` says how each student's notebook differs from one in which every exercise is solved;
-`expected.csv` says which verdict and score each student must get. No answer stands in either: what
-is not changed comes from the lesson.
+A class has a folder with the name of its lesson. `class.toml` says how each student's notebook
+differs from one in which every exercise is solved; `expected.csv` says which verdict and score each
+student must get. No answer stands in either: what is not changed comes from the lesson.
 """
 
 import base64
@@ -11,7 +11,7 @@ import csv
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from nbproctor.errors import ConfigError
 from nbproctor.lesson import Cell, Lesson, Role, cell_text
 from nbproctor.records import CellResult, Verdict
 
-__all__ = ["Classroom", "Expected", "Student", "hand_in", "read_class"]
+__all__ = ["Classroom", "Expected", "Student", "hand_in", "read_class", "read_classes"]
 
 Notebook = dict[str, Any]
 
@@ -88,8 +88,30 @@ class Classroom:
     expected: Mapping[str, Expected]
 
 
+def read_classes(folder: Path, lessons: Sequence[str] = ()) -> list[Classroom]:
+    """The classes of these lessons, by name or number; all that there are if none is named.
+
+    Raises:
+        ConfigError: there is no class, or no single one, for a lesson; or one cannot be read.
+    """
+    names = sorted(path.parent.name for path in folder.glob("*/class.toml"))
+    chosen = []
+    for asked in lessons or names or ("LESSON",):
+        found = [name for name in names if name == asked] or [
+            name for name in names if name.startswith(asked)
+        ]
+        if len(found) != 1:
+            raise ConfigError(
+                f"no single made-up class is called '{asked}'",
+                expected=", ".join(names) or "LESSON/class.toml",
+                where=folder,
+            )
+        chosen += found
+    return [read_class(folder / name) for name in chosen]
+
+
 def read_class(folder: Path) -> Classroom:
-    """Read `class.toml` and `expected.csv`.
+    """Read `class.toml` and `expected.csv` of the folder that is called like the lesson.
 
     Raises:
         ConfigError: a file is missing or malformed, or the two name different students.
@@ -99,7 +121,7 @@ def read_class(folder: Path) -> Classroom:
         with (folder / "expected.csv").open(encoding="utf-8", newline="") as file:
             expected = {row.pop("student"): _expected(row) for row in csv.DictReader(file)}
         students = tuple(_student(entry) for entry in data["student"])
-        made = Classroom(data["lesson"], data["due"], students, expected)
+        made = Classroom(folder.name, data["due"], students, expected)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             "the made-up class cannot be read", got=f"{type(error).__name__}: {error}", where=folder

@@ -1,74 +1,67 @@
-"""Grade a made-up class with nbgrader's own steps, and compare every mark with what it must be."""
+"""Grade made-up classes with nbgrader's own steps, and compare every mark with what it must be."""
 
-import json
-import shutil
 import tempfile
 import time
 import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from nbproctor.classroom import Classroom, hand_in, read_class
+from nbproctor.classroom import Classroom, read_classes
 from nbproctor.errors import ConfigError
-from nbproctor.lesson import load_lesson
 from nbproctor.records import CellResult, Verdict
-from nbproctor.report import SYMBOLS, StudentRow, class_page, plain, points
+from nbproctor.report import SYMBOLS, StudentRow, class_page, course_page, plain, points
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
-from nbproctor.sealed import read_sealed
-
-if TYPE_CHECKING:
-    from nbproctor.gradebook import Course
 
 __all__ = ["run_demo"]
 
 CLASS_FOLDER = Path("autograder", "class_demo")
 PAGE = Path("reports", "class_demo.html")
-CONFIG_FILE = "nbgrader_config.py"
-TIMESTAMP = "%Y%m%dT%H%M%S"
+
+Rows = list[StudentRow]
 
 
 def run_demo(
     course_root: Path,
+    lessons: Sequence[str] = (),
     keep: Path | None = None,
     show_progress: bool = True,
     sandbox: Level = Level.REDUCED,
 ) -> int:
-    """Release, collect, grade and give feedback to the class in `autograder/class_demo`.
+    """Release, collect, grade and give feedback to the classes in `autograder/class_demo`.
+
+    The smallest class is graded a second time, by nbgrader's own command, and must get the same
+    marks.
 
     Args:
-        keep: a folder that does not exist yet: the class's course stays there.
+        lessons: lessons by name or number; all that have a class if empty.
+        keep: a folder that does not exist yet: the classes' course stays there.
 
     Returns 0 if every score and verdict is the expected one, 1 if not.
 
     Raises:
-        ConfigError: the class or the lesson it worked on is not there, or `keep` is.
+        ConfigError: a class or the lesson it worked on is not there, or `keep` is.
         GradebookError: a step of nbgrader's failed.
         SandboxError: this machine cannot give the level `sandbox`.
         UnfinishedError: a student's result is not whole.
     """
     strongest_level(sandbox)  # now rather than after the first steps
     began = time.monotonic()
-    classroom = read_class(course_root / CLASS_FOLDER)
+    classes = read_classes(course_root / CLASS_FOLDER, lessons)
     with _folder(keep) as folder, warnings.catch_warnings():
         # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
         warnings.filterwarnings("ignore", module=r"nbgrader\.")
-        _furnish(course_root, folder, classroom.lesson, sandbox)
-        rows = _grade_class(folder, classroom, show_progress)
-    page = course_root / PAGE
-    page.parent.mkdir(parents=True, exist_ok=True)
-    note = f"{len(rows)} made-up students, graded through nbgrader on one machine."
-    title = f"The made-up class: {classroom.lesson}"
-    page.write_text(class_page(rows, title, [note]), encoding="utf-8")
-    print("\n".join(_table(rows)))
-    print(f"\nThe same as a page: {page}")
+        graded, second, agreed = _grade(course_root, folder, classes, show_progress, sandbox)
+    for lesson, rows in graded.items():
+        print("\n".join(_table(lesson, rows)))
+    _write_pages(course_root, graded, second)
     if keep is not None:
-        print(f"The class's course, with feedback and gradebook: {keep}")
+        print(f"The classes' course, with feedback and gradebook: {keep}")
     print(f"Done in {time.monotonic() - began:.0f} s.")
-    return _verdict_on(rows)
+    print("\n".join([*_verdict_on(graded), second]))
+    differing = [row for rows in graded.values() for row in rows if row.differences]
+    return 0 if agreed and not differing else 1
 
 
 @contextmanager
@@ -83,119 +76,61 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-def _grade_class(folder: Path, classroom: Classroom, show_progress: bool) -> list[StudentRow]:
-    """Take a class through nbgrader's steps, in a course folder of its own."""
+def _grade(
+    course_root: Path,
+    folder: Path,
+    classes: Sequence[Classroom],
+    show_progress: bool,
+    sandbox: Level,
+) -> tuple[dict[str, Rows], str, bool]:
+    """All steps; what came of each class, and of the second grading: in words, and if it agreed."""
     # Five seconds to import; whoever asks for --help should not wait for it.
-    from nbproctor.gradebook import Course
+    from nbproctor import demo_course
 
-    course = Course(folder)
-    print("Releasing the lesson (nbgrader generate_assignment)")
-    course.set_due(classroom.lesson, classroom.due)
-    course.release(classroom.lesson)
-    print(f"Collecting {len(classroom.students)} submissions (nbgrader zip_collect)")
-    _pack(folder, classroom)
-    course.zip_collect(classroom.lesson)
-    print("Grading (nbgrader autograde)")
-    seconds = _autograde(course, classroom, show_progress)
-    print("Writing feedback (nbgrader generate_feedback)")
-    course.generate_feedback(classroom.lesson)
-    return _rows(course, classroom, seconds)
-
-
-def _furnish(course_root: Path, folder: Path, lesson: str, sandbox: Level) -> None:
-    """A course folder with one lesson, the course's settings and the class's own."""
-    source = course_root / "solutions" / lesson
-    if not (source / f"{lesson}.ipynb").is_file():
-        raise ConfigError("this lesson is not built: run `make build`", where=source)
-    shutil.copytree(source, folder / "solutions" / lesson)
-    configs = [course_root / CONFIG_FILE, course_root / CLASS_FOLDER / CONFIG_FILE]
-    texts = [config.read_text(encoding="utf-8") for config in configs]
-    texts.append(f'c.RebuildingExporter.sandbox = "{sandbox}"\n')
-    (folder / CONFIG_FILE).write_text("\n".join(texts), encoding="utf-8")
+    names = [classroom.lesson for classroom in classes]
+    settings = course_root / CLASS_FOLDER
+    course = demo_course.furnish(course_root, settings, folder, names, sandbox)
+    demo_course.hand_out_and_in(course, classes)
+    graded = demo_course.grade_classes(course, classes, show_progress)
+    smallest = min(classes, key=lambda classroom: len(classroom.students))
+    print(f"Grading {smallest.lesson} again, one after another (nbgrader autograde)")
+    again = demo_course.grade_again(course, smallest, show_progress)
+    changed = _changed(graded[smallest.lesson], again)
+    demo_course.give_feedback(course, classes)
+    told = f"other marks to {', '.join(changed)}" if changed else "the same marks"
+    return graded, f"nbgrader autograde, on {smallest.lesson}, gave {told}.", not changed
 
 
-def _pack(folder: Path, classroom: Classroom) -> None:
-    """The class's files in one archive, as a learning platform gives them out."""
-    name = classroom.lesson
-    source, release = (
-        folder / kind / name / f"{name}.ipynb" for kind in ("solutions", "notebooks")
-    )
-    lesson, released = load_lesson(source, release), json.loads(release.read_bytes())
-    archive = folder / "downloaded" / name / "archive"
-    archive.mkdir(parents=True)
-    with zipfile.ZipFile(archive / "class.zip", "w", zipfile.ZIP_DEFLATED) as packed:
-        for student in classroom.students:
-            when = student.handed_in(classroom.due).strftime(TIMESTAMP)
-            packed.writestr(
-                f"{student.name}_{when}_{name}.ipynb", hand_in(student, lesson, released)
-            )
+def _changed(rows: Rows, again: Rows) -> list[str]:
+    """Who got other marks the second time."""
+    pairs = zip(rows, again, strict=True)
+    return [row.student for row, other in pairs if _marks(row) != _marks(other)]
 
 
-def _autograde(course: "Course", classroom: Classroom, show_progress: bool) -> dict[str, float]:
-    """Grade one student after another; how many seconds each took."""
-    from tqdm import tqdm
-
-    seconds = {}
-    names = [student.name for student in classroom.students]
-    with tqdm(names, unit="student", disable=not show_progress, leave=False) as bar:
-        for name in bar:
-            bar.set_postfix_str(name)
-            began = time.monotonic()
-            course.autograde(classroom.lesson, name)
-            seconds[name] = time.monotonic() - began
-    return seconds
+def _marks(row: StudentRow) -> tuple[float, list[tuple[str, Verdict, float | None]]]:
+    return row.score, [(r.grade_id, r.verdict, r.score) for r in row.results]
 
 
-def _rows(course: "Course", classroom: Classroom, seconds: Mapping[str, float]) -> list[StudentRow]:
-    scores = {score.student: score for score in course.scores(classroom.lesson)}
-    rows = []
-    for student in classroom.students:
-        results, told = _graded(course.root, classroom.lesson, student.name)
-        given, expected = scores[student.name], classroom.expected[student.name]
-        row = StudentRow(
-            student=student.name,
-            results=results,
-            score=given.score,
-            seconds=seconds[student.name],
-            sandbox=told["sandbox"],
-            notes=tuple(told["notes"]),
-            about=student.about,
-            late_penalty=given.late_penalty,
-            expected_score=expected.score,
-            differences={
-                **expected.differences(results, given.score),
-                **_disagreements(results, given.cells),
-            },
-        )
-        rows.append(row)
-    return rows
+def _write_pages(course_root: Path, graded: Mapping[str, Rows], note: str) -> None:
+    """A page about all classes, and beside it a folder with a page about each."""
+    page = course_root / PAGE
+    folder = page.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    for lesson, rows in graded.items():
+        text = class_page(rows, f"The made-up class: {lesson}")
+        (folder / f"{lesson}.html").write_text(text, encoding="utf-8")
+    links = {lesson: f"{folder.name}/{lesson}.html" for lesson in graded}
+    text = course_page(graded, "The made-up class", links, [note])
+    page.write_text(text, encoding="utf-8")
+    print(f"\nThe same as pages, beginning with {page}")
 
 
-def _graded(
-    folder: Path, lesson: str, student: str
-) -> tuple[tuple[CellResult, ...], dict[str, Any]]:
-    """The verdicts in an autograded notebook, and what it says about itself: sandbox, notes."""
-    found = read_sealed(folder / "autograded" / student / lesson / f"{lesson}.ipynb")
-    return found.results, found.about
-
-
-def _disagreements(
-    results: tuple[CellResult, ...], gradebook: Mapping[str, float | None]
-) -> dict[str, str]:
-    """Scores that the gradebook holds otherwise than the verdict says, by grade_id."""
-    return {
-        r.grade_id: f"{r.score} in the gradebook too, which has {gradebook.get(r.grade_id)}"
-        for r in results
-        if r.score is not None and gradebook.get(r.grade_id) != r.score
-    }
-
-
-def _table(rows: list[StudentRow]) -> Iterator[str]:
-    """The class for a terminal: a line per student, and what its columns and signs mean."""
+def _table(lesson: str, rows: Rows) -> Iterator[str]:
+    """A class for a terminal: a line per student, and what its columns and signs mean."""
     columns = list(dict.fromkeys(r.grade_id for row in rows for r in row.results))
     numbers = "".join(f"{n:>6}" for n in range(1, len(columns) + 1))
     longest = max(len(row.student) for row in rows)
-    yield ""
+    yield f"\n{lesson}\n"
     yield f"{'student':<{longest}}  score  expected{numbers}   handed in"
     for row in rows:
         found = [row.by_grade_id.get(column) for column in columns]
@@ -217,16 +152,18 @@ def _mark(result: CellResult | None) -> str:
     return f"{SYMBOLS[result.verdict]} {score}"
 
 
-def _verdict_on(rows: list[StudentRow]) -> int:
-    differing = [row for row in rows if row.differences]
-    if not differing:
-        print(f"All {len(rows)} students got the expected scores and verdicts.")
-        return 0
-    print(f"{len(differing)} of {len(rows)} students differ from {CLASS_FOLDER / 'expected.csv'}:")
-    for row in differing:
-        found = {r.grade_id: f"{r.verdict} {r.score}" for r in row.results} | {
-            "score": points(row.score)
-        }
-        for name, wanted in row.differences.items():
-            print(f"  {row.student}, {name}: expected {wanted}, got {found.get(name, 'nothing')}")
-    return 1
+def _verdict_on(graded: Mapping[str, Rows]) -> Iterator[str]:
+    """Whether all is as expected, or what is not."""
+    for lesson, rows in graded.items():
+        if not any(row.differences for row in rows):
+            yield f"{lesson}: all {len(rows)} students got the expected scores and verdicts."
+            continue
+        differing = [row for row in rows if row.differences]
+        yield f"{lesson}: {len(differing)} of {len(rows)} students differ from expected.csv:"
+        for row in differing:
+            found = {r.grade_id: f"{r.verdict} {r.score}" for r in row.results} | {
+                "score": points(row.score)
+            }
+            for name, wanted in row.differences.items():
+                got = found.get(name, "nothing")
+                yield f"  {row.student}, {name}: expected {wanted}, got {got}"

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nbproctor.records import CellResult, Report, Verdict
@@ -21,7 +22,16 @@ from nbproctor.sandbox.plan import Level
 if TYPE_CHECKING:
     from nbproctor.charts import Chart
 
-__all__ = ["SYMBOLS", "StudentRow", "check_lines", "check_page", "class_page", "plain", "points"]
+__all__ = [
+    "SYMBOLS",
+    "StudentRow",
+    "check_lines",
+    "check_page",
+    "class_page",
+    "course_page",
+    "plain",
+    "points",
+]
 
 SYMBOLS = {
     Verdict.PASSED: "✓",
@@ -158,7 +168,7 @@ def class_page(rows: Sequence[StudentRow], title: str, notes: Sequence[str] = ()
         notes: sentences that stand below the title.
     """
     columns = list(dict.fromkeys(r.grade_id for row in rows for r in row.results))
-    most = max((sum(r.points for r in row.results) for row in rows), default=0.0)
+    most = max(map(_most, rows), default=0.0)
     return _render(
         "class.html",
         title=title,
@@ -171,6 +181,48 @@ def class_page(rows: Sequence[StudentRow], title: str, notes: Sequence[str] = ()
         checked=any(row.expected_score is not None for row in rows),
         wrong=[row for row in rows if row.differences],
     )
+
+
+def course_page(
+    classes: Mapping[str, Sequence[StudentRow]],
+    title: str,
+    links: Mapping[str, str],
+    notes: Sequence[str] = (),
+) -> str:
+    """Several classes (at least one) on one HTML page: what was graded, and everybody's scores.
+
+    Args:
+        classes: the students of each lesson (at least one).
+        links: where the page of each lesson is.
+        notes: sentences that stand below the title.
+    """
+    from nbproctor.charts import verdict_chart
+
+    verdicts = {
+        plain(name): [r.verdict for row in rows for r in row.results]
+        for name, rows in classes.items()
+    }
+    scores = {name: {row.student: row for row in rows} for name, rows in classes.items()}
+    rows = [row for found in classes.values() for row in found]
+    return _render(
+        "course.html",
+        title=title,
+        classes=classes,
+        links=links,
+        scores=scores,
+        students=sorted({row.student for row in rows}),
+        most={name: max(_most(row) for row in found) for name, found in classes.items()},
+        notes=[*notes, *_places(rows)],
+        figures=[verdict_chart(verdicts, "Verdicts by lesson", "number of graded cells")],
+        median=median,
+        rows=rows,
+        checked=any(row.expected_score is not None for row in rows),
+        wrong=[row for row in rows if row.differences],
+    )
+
+
+def _most(row: StudentRow) -> float:
+    return sum(result.points for result in row.results)
 
 
 def _places(rows: Sequence[StudentRow]) -> Iterator[str]:

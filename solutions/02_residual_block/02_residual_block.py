@@ -1327,6 +1327,8 @@ for n in (5, 7, 9, 18):
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ### The paper's table beside ours
+#
 # With your class or with `plusx.CifarResNet` you get the whole table. The paper gives the sizes
 # in millions, rounded (He et al. 2015, table 6).
 

@@ -8,30 +8,49 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nbproctor.classroom import BIG_BYTES, DAMAGE, Classroom, Student, hand_in, read_class
+from nbproctor.classroom import (
+    BIG_BYTES,
+    DAMAGE,
+    Classroom,
+    Student,
+    hand_in,
+    read_class,
+    read_classes,
+)
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError
-from nbproctor.lesson import Lesson, load_lesson
+from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
 from nbproctor.records import CellResult, Verdict
 
 ROOT = Path(__file__).parents[2]
-CLASS = ROOT / "autograder" / "class_demo"
+CLASSES = ROOT / "autograder" / "class_demo"
+LESSONS = sorted(path.parent.name for path in ROOT.glob("solutions/*/*.py"))
+MODEL = "02_residual_block"  # its class is the largest one
+CLASS = CLASSES / MODEL
+
+
+def released(name: str) -> Path:
+    return ROOT / "notebooks" / name / f"{name}.ipynb"
+
+
+def loaded(name: str) -> Lesson:
+    return load_lesson(ROOT / "solutions" / name / f"{name}.ipynb", released(name))
+
+
+@pytest.fixture(params=LESSONS)
+def classroom(request) -> Classroom:
+    return read_class(CLASSES / request.param)
 
 
 @pytest.fixture(scope="module")
-def classroom() -> Classroom:
-    return read_class(CLASS)
+def release() -> Path:
+    return released(MODEL)
 
 
 @pytest.fixture(scope="module")
-def release(classroom) -> Path:
-    return ROOT / "notebooks" / classroom.lesson / f"{classroom.lesson}.ipynb"
-
-
-@pytest.fixture(scope="module")
-def lesson(classroom, release) -> Lesson:
-    return load_lesson(ROOT / "solutions" / classroom.lesson / release.name, release)
+def lesson() -> Lesson:
+    return loaded(MODEL)
 
 
 @pytest.fixture
@@ -44,13 +63,57 @@ def submit(lesson, release, tmp_path):
     return submitted
 
 
-def test_the_class_fits_its_lesson(classroom, lesson, submit):
+def test_every_lesson_has_a_class():
+    assert [classroom.lesson for classroom in read_classes(CLASSES)] == LESSONS
+
+
+def test_lessons_are_taken_in_the_order_asked_for():
+    asked = LESSONS[::-1][:2]
+    assert [classroom.lesson for classroom in read_classes(CLASSES, asked)] == asked
+    (second,) = read_classes(CLASSES, ["02"])
+    assert second.lesson == MODEL
+
+
+def test_a_folder_without_classes_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no single made-up class"):
+        read_classes(tmp_path)
+
+
+def test_the_class_fits_its_lesson(classroom):
+    lesson, notebook = loaded(classroom.lesson), released(classroom.lesson)
+    text = json.loads(notebook.read_bytes())
     for student in classroom.students:
-        submit(student)
+        assert hand_in(student, lesson, text)
         assert list(classroom.expected[student.name].cells) == [c.grade_id for c in lesson.graded]
 
 
-def test_the_expected_scores_add_up(classroom, lesson):
+def test_a_class_has_students_of_every_kind(classroom):
+    """Right on time, right and late, half done, wrong, a file of another kind, no answer at all."""
+    lesson = loaded(classroom.lesson)
+    most = sum(cell.points for cell in lesson.graded if cell.role is Role.TEST)
+    expected = classroom.expected
+    by_kind = {
+        "right": [s for s in classroom.students if expected[s.name].score == most],
+        "late": [s for s in classroom.students if s.days_late],
+        "half done": [s for s in classroom.students if s.blank and "all" not in s.blank],
+        "wrong": [s for s in classroom.students if s.edits and expected[s.name].score < most],
+        "another file": [s for s in classroom.students if s.damage],
+        "not answered": [s for s in classroom.students if "all" in s.blank],
+    }
+    assert [kind for kind, students in by_kind.items() if not students] == []
+
+
+def test_every_exercise_is_missed_by_somebody(classroom):
+    """Each test fails an answer: a demonstration in which all pass shows little."""
+    tests = [cell for cell in loaded(classroom.lesson).graded if cell.role is Role.TEST]
+    for cell in tests:
+        verdicts = {e.cells[cell.grade_id][0] for e in classroom.expected.values()}
+        assert verdicts & {Verdict.FAILED, Verdict.PARTIAL, Verdict.TIMED_OUT}, cell.grade_id
+        assert Verdict.PASSED in verdicts, cell.grade_id
+
+
+def test_the_expected_scores_add_up(classroom):
+    lesson = loaded(classroom.lesson)
     for student in classroom.students:
         expected = classroom.expected[student.name]
         given = sum(score or 0.0 for _, score in expected.cells.values())
@@ -62,13 +125,14 @@ def test_the_expected_scores_add_up(classroom, lesson):
             assert verdict is Verdict.PARTIAL or score == whole.get(verdict, 0.0)
 
 
-def test_the_class_holds_no_answers_of_its_own(lesson):
+def test_the_class_holds_no_answers_of_its_own(classroom):
     """Every line of a solution that says something stands in the lesson only."""
-    text = (CLASS / "class.toml").read_text()
+    lesson = loaded(classroom.lesson)
+    text = (CLASSES / lesson.name / "class.toml").read_text()
     answers = [c for c in lesson.cells if c.takes_answer and c.is_code]
-    released = "\n".join(c.released for c in answers)
+    given = "\n".join(c.released for c in answers)
     solved = "\n".join(c.full for c in answers).splitlines()
-    telling = {x.strip() for x in solved if len(x.strip()) > 40 and x.strip() not in released}
+    telling = {x.strip() for x in solved if len(x.strip()) > 40 and x.strip() not in given}
     assert telling
     assert not [line for line in telling if line in text]
 
@@ -85,12 +149,12 @@ def test_an_exercise_must_exist(lesson):
 
 
 def test_big_files_are_big_and_old_ones_old(lesson, release):
-    released = json.loads(release.read_bytes())
-    big = hand_in(Student("zoe", "", damage=("50 MB of output",)), lesson, released)
+    text = json.loads(release.read_bytes())
+    big = hand_in(Student("zoe", "", damage=("50 MB of output",)), lesson, text)
     assert len(big) >= BIG_BYTES
-    old = json.loads(hand_in(Student("zoe", "", damage=("notebook format 3",)), lesson, released))
+    old = json.loads(hand_in(Student("zoe", "", damage=("notebook format 3",)), lesson, text))
     assert old["nbformat"] == 3 and "worksheets" in old
-    older = hand_in(Student("zoe", "", damage=("notebook format 4.0",)), lesson, released)
+    older = hand_in(Student("zoe", "", damage=("notebook format 4.0",)), lesson, text)
     nbformat.validate(json.loads(older))
     assert b'"id"' not in older
 

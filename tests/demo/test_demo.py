@@ -6,34 +6,39 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nbproctor.classroom import read_class
-from nbproctor.demo import run_demo
+from nbproctor.classroom import read_classes
+from nbproctor.demo import _changed, run_demo
 from nbproctor.errors import ConfigError
+from nbproctor.records import CellResult, Verdict
+from nbproctor.report import StudentRow
 
 ROOT = Path(__file__).parents[2]
-CLASS = Path("autograder", "class_demo")
+CLASSES = Path("autograder", "class_demo")
+LESSON = "02_residual_block"
 
 
 def course_of_one(root: Path, name: str, **changes: str) -> Path:
     """A course whose class is one student, of whom something else than usual is expected."""
-    classroom = read_class(ROOT / CLASS)
-    shutil.copytree(ROOT / "solutions" / classroom.lesson, root / "solutions" / classroom.lesson)
+    given, folder = ROOT / CLASSES / LESSON, root / CLASSES / LESSON
+    shutil.copytree(ROOT / "solutions" / LESSON, root / "solutions" / LESSON)
     shutil.copy(ROOT / "nbgrader_config.py", root)
-    shutil.copytree(ROOT / CLASS, root / CLASS)
-    head, *students = (ROOT / CLASS / "class.toml").read_text().split("[[student]]")
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / CLASSES / "nbgrader_config.py", root / CLASSES)
+    head, *students = (given / "class.toml").read_text().split("[[student]]")
     (entry,) = [text for text in students if f'name = "{name}"' in text]
-    (root / CLASS / "class.toml").write_text(f"{head}\n[[student]]{entry}")
-    rows = csv.DictReader((ROOT / CLASS / "expected.csv").read_text().splitlines())
+    (folder / "class.toml").write_text(f"{head}\n[[student]]{entry}")
+    rows = csv.DictReader((given / "expected.csv").read_text().splitlines())
     (row,) = [row for row in rows if row["student"] == name]
     table = io.StringIO()
     writer = csv.DictWriter(table, list(row))
     writer.writeheader()
     writer.writerow(row | changes)
-    (root / CLASS / "expected.csv").write_text(table.getvalue())
+    (folder / "expected.csv").write_text(table.getvalue())
     return root
 
 
@@ -43,23 +48,29 @@ def demo(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_the_whole_class_gets_what_it_should(tmp_path):
-    classroom = read_class(ROOT / CLASS)
+@pytest.mark.timeout(3600)
+def test_every_class_gets_what_it_should(tmp_path):
+    classes = read_classes(ROOT / CLASSES)
     course = tmp_path / "course"
-    for part in ("solutions", CLASS):
+    for part in ("solutions", CLASSES):
         shutil.copytree(ROOT / part, course / part)
     shutil.copy(ROOT / "nbgrader_config.py", course)
     done = demo(course, "--keep", str(tmp_path / "kept"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"All {len(classroom.students)} students got the expected scores" in done.stdout
-    page = (course / "reports" / "class_demo.html").read_text(encoding="utf-8")
-    for student in classroom.students:
-        assert re.search(rf"^{student.name} ", done.stdout, re.M)
-        assert student.name in page
-        feedback = tmp_path / "kept" / "feedback" / student.name / classroom.lesson
-        assert (feedback / f"{classroom.lesson}.html").is_file()
-    _no_hidden_test_is_shown(tmp_path / "kept", classroom.lesson)
+    assert re.search(r"^nbgrader autograde, on \w+, gave the same marks\.$", done.stdout, re.M)
+    overview = (course / "reports" / "class_demo.html").read_text(encoding="utf-8")
+    for classroom in classes:
+        lesson = classroom.lesson
+        count = len(classroom.students)
+        assert f"{lesson}: all {count} students got the expected scores" in done.stdout
+        assert f'href="class_demo/{lesson}.html"' in overview
+        page = (course / "reports" / "class_demo" / f"{lesson}.html").read_text(encoding="utf-8")
+        for student in classroom.students:
+            assert re.search(rf"^{student.name} ", done.stdout, re.M)
+            assert student.name in page and student.name in overview
+            feedback = tmp_path / "kept" / "feedback" / student.name / lesson
+            assert (feedback / f"{lesson}.html").is_file()
+        _no_hidden_test_is_shown(tmp_path / "kept", lesson)
 
 
 def _no_hidden_test_is_shown(kept: Path, lesson: str) -> None:
@@ -76,7 +87,7 @@ def _no_hidden_test_is_shown(kept: Path, lesson: str) -> None:
         if n in cell.hidden_lines and len(line.strip()) > 40 and line.strip() not in released
     }
     assert hidden
-    for page in (kept / "feedback").rglob("*.html"):
+    for page in (kept / "feedback").rglob(f"{lesson}.html"):
         text = page.read_text(encoding="utf-8")
         assert not [line for line in hidden if line in text], page
 
@@ -84,12 +95,33 @@ def _no_hidden_test_is_shown(kept: Path, lesson: str) -> None:
 @pytest.mark.slow
 def test_a_score_that_differs_makes_the_demo_fail(tmp_path):
     course = course_of_one(tmp_path, "qing", score="1", test_pad_shortcut="failed 0")
-    done = demo(course)
+    done = demo(course, "02")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "1 of 1 students differ" in done.stdout
+    assert f"{LESSON}: 1 of 1 students differ" in done.stdout
     assert "qing, score: expected 1, got 0" in done.stdout
     assert "qing, test_pad_shortcut: expected failed 0.0, got not answered 0.0" in done.stdout
-    assert "≠ expected failed 0" in (course / "reports" / "class_demo.html").read_text("utf-8")
+    reports = course / "reports"
+    page = (reports / "class_demo" / f"{LESSON}.html").read_text("utf-8")
+    assert "≠ expected failed 0" in page
+    assert "1 of 1 submissions differ" in (reports / "class_demo.html").read_text("utf-8")
+
+
+def test_other_marks_the_second_time_are_noticed():
+    cell = CellResult("test_a", Verdict.PASSED, 2.0, 2.0, seconds=1.0)
+    ada = StudentRow("ada", (cell,), 2.0, 1.0)
+    bilal = replace(ada, student="bilal")
+    slower = replace(ada, seconds=9.0, results=(replace(cell, seconds=8.0),))
+    assert _changed([ada, bilal], [slower, bilal]) == []
+    late = replace(bilal, score=1.0)
+    failed = replace(ada, results=(replace(cell, verdict=Verdict.FAILED, score=0.0),))
+    assert _changed([ada, bilal], [ada, late]) == ["bilal"]
+    assert _changed([ada, bilal], [failed, bilal]) == ["ada"]
+
+
+def test_a_lesson_without_a_class_is_named(tmp_path):
+    course = course_of_one(tmp_path, "qing")
+    with pytest.raises(ConfigError, match="no single made-up class is called '04_none'"):
+        run_demo(course, ["04_none"], show_progress=False)
 
 
 def test_a_folder_to_keep_is_never_overwritten(tmp_path):

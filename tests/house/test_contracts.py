@@ -15,9 +15,14 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect seeds device fingerprint costs diagnose diagnose_depth diagnose_costs "
-        "diagnose_bottlenecks models bottlenecks identity weights checks probes data training "
-        "experiments reference plots widgets block_explorer __init__"
+        "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth "
+        "diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled models "
+        "bottlenecks identity weights checks probes data training shortcuts preactivation "
+        "propagation gates starts memory diagnose_preactivation diagnose_propagation "
+        "diagnose_gates checks_preactivation transformers streams diagnose_transformers "
+        "transformer_checks sequences sequence_training experiments trained reference "
+        "transformer_studies plots path_plots widgets block_explorer order_diagram "
+        "propagation_explorer transformer_figures path_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config text scratch records lesson notebook wire outputs imports versions "
@@ -27,14 +32,17 @@ ORDER = {
         "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app kernel "
         "judge_process graded_notebook sealed forbidden grade work frames parcels worker pool "
         "node cluster_settings cluster_link roster cluster places ledger collect gradebook_rows "
-        "marks staging gradebook packing filing release executed build check bench charts "
-        "feedback report classroom demo watching due recorder desk explain classrun cli_class "
-        "cli __init__ __main__"
+        "marks staging gradebook packing filing release executed build check charts feedback "
+        "report classroom watching due recorder desk explain classrun demo_course demo "
+        "bench.__init__ "
+        "bench.workload bench.courses bench.meter bench.floor bench.spread bench.record "
+        "bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
+        "bench.latency bench.probes bench.run bench.simulation bench.summary bench.chart "
+        "bench.page bench.command cli_class cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
 NBGRADER = {
-    "bench",
     "collect",
     "filing",
     "gradebook",

@@ -21,6 +21,9 @@ LESSONS = {
     "01_degradation": "degradation_cases",
     "02_residual_block": "residual_block_cases",
     "03_bottlenecks": "bottlenecks_cases",
+    "04_identity_mappings": "identity_mappings_cases",
+    "05_unraveled": "unraveled_cases",
+    "06_transformer_residuals": "transformer_cases",
 }
 MUTANTS = [
     pytest.param(name, mutant, id=f"{name[:2]}-{mutant.exercise}-{mutant.name}")

@@ -21,9 +21,9 @@ def test_a_file_holds_all_cases_of_its_study_and_its_command(name):
     cases = STUDIES[name]()
     assert list(runs) == [case.key for case in cases]
     for case in cases:
-        for values in vars(runs[case.key]).values():
+        for name_, values in vars(runs[case.key]).items():
             assert values.shape == (case.seeds, case.recipe.epochs + 1)
-            assert values.isfinite().all()
+            assert values.isfinite().all() or name_ == "train_loss"  # NaN: it diverged
     content = json.loads((reference_folder() / f"{name}.json").read_text())
     assert content["command"] == f"python -m plusx.reference {name}"
     assert content["made_with"].keys() == {"python", "torch"}

@@ -22,7 +22,10 @@ from torch import nn
 from plusx.data import load_data
 from plusx.errors import ArgumentError
 from plusx.experiments import from_lists, to_lists
+from plusx.gates import HighwayMlp
 from plusx.models import CifarResNet, Mlp
+from plusx.shortcuts import GATED, JOINS, ORDERS, UnitMlp
+from plusx.starts import STARTS, NormFreeMlp, zero_gamma
 from plusx.training import Recipe, Record, Training
 
 DIGITS = 4  # significant digits that are kept
@@ -91,8 +94,56 @@ def degradation_conv() -> list[Case]:
     ]
 
 
+def identity_orders() -> list[Case]:
+    """Residual networks by (order of norm and ReLU, depth), for lesson 04."""
+    cases = [*product(ORDERS, (20, 54, 110)), ("original", 200), ("full pre-activation", 200)]
+    return [Case((order, depth), partial(UnitMlp, depth, order)) for order, depth in cases]
+
+
+def identity_shortcuts() -> list[Case]:
+    """Residual networks of 54 layers by (shortcut, bias of its gate, learning rate)."""
+    kinds = [(name, 0.0) for name in JOINS] + [
+        (name, bias) for name in GATED for bias in (-2.0, -6.0)
+    ]
+    return [
+        Case((name, bias, lr), partial(UnitMlp, 54, "original", name, bias), Recipe(lr=lr))
+        for lr, (name, bias) in product((0.05, 0.01), kinds)
+    ]
+
+
+def identity_highway() -> list[Case]:
+    """Highway networks without norm by (bias of the gates, depth), gradients clipped to 1."""
+    return [
+        Case((bias, depth), partial(HighwayMlp, depth, bias), Recipe(clip=1.0))
+        for bias, depth in product((-6.0, -4.0, -2.0, 0.0), (10, 20, 50))
+    ]
+
+
+def identity_starts() -> list[Case]:
+    """Residual networks of 54 layers by (start, learning rate), with norm and without."""
+    nets: dict[str, Callable[[], nn.Module]] = {
+        "norm, post-activation": partial(UnitMlp, 54),
+        "norm, zero gamma": partial(zero_gamma, 54),
+        "norm, pre-activation": partial(UnitMlp, 54, "full pre-activation"),
+        **{f"no norm, {start}": partial(NormFreeMlp, 54, start) for start in STARTS},
+    }
+    return [
+        Case((name, lr), net, Recipe(lr=lr))
+        for (name, net), lr in product(nets.items(), (0.01, 0.05, 0.2, 0.5))
+    ]
+
+
 STUDIES = {
-    study.__name__: study for study in (degradation_grid, degradation_recipes, degradation_conv)
+    study.__name__: study
+    for study in (
+        degradation_grid,
+        degradation_recipes,
+        degradation_conv,
+        identity_orders,
+        identity_shortcuts,
+        identity_highway,
+        identity_starts,
+    )
 }
 
 

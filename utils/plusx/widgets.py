@@ -57,7 +57,10 @@ class Explorer:
     def controls(self) -> Any:
         """The box of ipywidgets: controls above the figure, two in a row."""
         inputs = self.inputs()
-        picture = ipywidgets.Image(format="png")
+        # At its own size: a box would stretch it to the width of the page.
+        picture = ipywidgets.Image(
+            format="png", layout={"align_self": "flex-start", "max_width": "100%"}
+        )
 
         def update(_change: object = None) -> None:
             picture.value = self.draw(**{name: item.value for name, item in inputs.items()})

@@ -1,0 +1,163 @@
+"""Checks of an answer that more than one test cell of lesson 06 needs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plusx.diagnose_transformers import (
+    right_wired,
+    torch_block,
+    wrong_block_counts,
+    wrong_blocks,
+    wrong_wired,
+)
+from plusx.expect import (
+    expect_close,
+    expect_equal,
+    expect_shape,
+    expect_true,
+    expect_type,
+    expect_works,
+)
+from plusx.weights import fill_by_shape
+
+
+def expect_block(
+    make: Callable[..., Any], name: str, norm_first: bool, size: tuple[int, int, int], heads: int
+) -> None:
+    """make(width, heads) computes what torch's own block does, for x of `size` (B, T, width).
+
+    Compared are the number of parameters, outputs in both modes, and the gradient with respect to
+    x. Draws from torch's generator.
+    """
+    width, what = size[2], f"{name}({size[2]}, {heads})"
+    with expect_works(what):
+        block = make(width, heads)
+    expect_type(block, nn.Module, what)
+    layer = torch_block(width, heads, norm_first)
+    count, right = (sum(p.numel() for p in m.parameters()) for m in (block, layer))
+    wrong_counts = wrong_block_counts(layer, width)
+    expect_equal(count, right, f"{what}: number of parameters", wrong=wrong_counts)
+    with expect_works(what, "a dtype is written into the block"):
+        block.double()
+    layer.double()
+    for model in (block, layer):
+        fill_by_shape(model, seed=width)
+    for training in (True, False):
+        x = torch.randn(size, dtype=torch.float64)
+        block.train(training), layer.train(training)
+        _expect_output(block, layer, x, f"{what}, x of shape {size}")
+    _expect_gradient(block, layer.train(), torch.randn(size, dtype=torch.float64), what)
+
+
+def _expect_output(block: Any, layer: nn.TransformerEncoderLayer, x: Tensor, what: str) -> None:
+    before = x.clone()
+    with torch.no_grad(), expect_works(what, "a dtype is written into the block"):
+        y = block(x)
+    expect_close(x, before, f"{what}: the caller's x after the call", "x is changed in place")
+    with torch.no_grad():
+        expected, wrong = layer(x), wrong_blocks(layer, x)
+    hint = "do the parts come in the order of the formula?"
+    expect_shape(y, expected.shape, f"{what}: output", "add, do not concatenate")
+    expect_close(y, expected, f"{what}: output", hint, wrong=wrong)
+
+
+def _expect_gradient(block: Any, layer: Any, x: Tensor, what: str) -> None:
+    x.requires_grad_()
+    expected = layer(x)
+    v = torch.randn_like(expected)
+    (gradient,) = torch.autograd.grad(expected, x, v)
+    y = block(x)
+    expect_true(y.requires_grad, f"{what}: gradients flow through the block", "it is detached")
+    y.backward(v)
+    hint = "a skip or a branch is detached: gradients flow through both"
+    expect_close(x.grad, gradient, f"{what}: gradient with respect to x", hint)
+
+
+def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -> None:
+    """make(branch, width, kind, blocks) joins a branch to the stream as `kind` says.
+
+    Compared are the number of parameters, the output at the start and the output with other
+    parameters. Draws from torch's generator.
+    """
+    what = f"Wired(branch, {width}, {kind!r}, {blocks})"
+    branch = nn.Sequential(
+        nn.Linear(width, 2 * width + 1), nn.Tanh(), nn.Linear(2 * width + 1, width)
+    )
+    branch.double()
+    with expect_works(what):
+        wired = make(branch, width, kind, blocks)
+    expect_type(wired, nn.Module, what)
+    with expect_works(what):
+        wired.double()
+    own = {"pre": 2, "post": 2, "peri": 4, "deepnorm": 2, "layerscale": 3}.get(kind, 0) * width
+    count = sum(p.numel() for p in branch.parameters()) + own + (kind == "rezero")
+    wrong = _wrong_wired_counts(branch, width, kind, count)
+    mine = sum(p.numel() for p in wired.parameters())
+    expect_equal(mine, count, f"{what}: number of parameters", wrong=wrong)
+    start = torch.full([1], 0.1 if kind == "layerscale" else 0.0, dtype=torch.float64)
+    norm = nn.LayerNorm(width).double()
+    x = torch.randn(2, 5, width, dtype=torch.float64)
+    hint = "a gain starts at 0.1 (layerscale) or 0 (rezero)" if own == 3 * width or not own else ""
+    _expect_formula(wired, kind, branch, norm, start, blocks, x, f"{what}, at the start", hint)
+    for module in (wired, branch, norm):
+        _fill_parameters(module, seed=blocks)
+    gain = norm.weight.detach()
+    if kind == "rezero":
+        number = nn.Module()
+        number.register_parameter("gain", nn.Parameter(torch.zeros(1, dtype=torch.float64)))
+        fill_by_shape(number, seed=blocks)
+        gain = next(number.parameters()).detach()
+    _expect_formula(wired, kind, branch, norm, gain, blocks, x, f"{what}, other parameters", "")
+
+
+def _fill_parameters(module: Any, seed: int) -> None:
+    """As `fill_by_shape`, but buffers (a constant that somebody keeps in one) stay."""
+    learned = {name for name, _ in module.named_parameters()}
+    kept = {k: v.clone() for k, v in module.state_dict().items() if k not in learned}
+    fill_by_shape(module, seed)
+    module.load_state_dict({**module.state_dict(), **kept})
+
+
+def _wrong_wired_counts(branch: nn.Module, width: int, kind: str, right: int) -> dict[str, int]:
+    inner = sum(p.numel() for p in branch.parameters())
+    wrong = {
+        "the branch is not registered: assign it to self": right - inner,
+        "norms that this wiring does not have are there, or some are missing": inner + 2 * width,
+        "norms that this wiring does not have are there": inner + 4 * width,
+        "there is no norm and no gain": inner,
+    }
+    if kind == "rezero":
+        wrong["the gain is one number for each channel: ReZero has one number"] = inner + width
+        wrong["the gain is not learned: make it an nn.Parameter"] = inner
+        wrong["ReZero has no norm"] = inner + 2 * width + 1
+    if kind == "layerscale":
+        wrong["the gain is one number: LayerScale has one for each channel"] = inner + 2 * width + 1
+        wrong["the gain is not learned: make it an nn.Parameter"] = inner + 2 * width
+        wrong["the norm is missing"] = inner + width
+    if kind == "peri":
+        wrong["one norm is used twice: there are two"] = inner + 2 * width
+    return dict(reversed(wrong.items()))
+
+
+def _expect_formula(
+    wired: Any,
+    kind: str,
+    branch: Callable[[Tensor], Tensor],
+    norm: Callable[[Tensor], Tensor],
+    gain: Tensor,
+    blocks: int,
+    x: Tensor,
+    what: str,
+    hint: str,
+) -> None:
+    before = x.clone()
+    with torch.no_grad(), expect_works(what):
+        y = wired(x)
+    expect_close(x, before, f"{what}: the caller's x after the call", "x is changed in place")
+    with torch.no_grad():
+        expected = right_wired(kind, branch, norm, gain, blocks)(x)
+        wrong = wrong_wired(kind, branch, norm, gain, blocks, x)
+    expect_close(y, expected, what, hint, wrong=wrong)

@@ -1,0 +1,158 @@
+"""The figures of lesson 06 that are more than a few lines, and its explorer."""
+
+import io
+from typing import Any
+
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyBboxPatch
+from torch import Tensor
+from torch.nn import functional as F
+
+from plusx.plots import COLOURS, figure, plot_runs
+from plusx.sequences import Sorting
+from plusx.transformer_studies import WIRINGS
+from plusx.transformers import NO_SKIP, FeedForward, Transformer
+from plusx.widgets import WIDE, Explorer
+
+try:
+    import ipywidgets
+except ImportError:  # the still figure remains
+    ipywidgets = None
+
+GUESSING = 10.0  # per cent: ten digits
+SEEDS = 5
+ROLES = {"post": "plain", "pre": "residual"}
+NAMES = {"post": "post-norm", "pre": "pre-norm"}
+
+
+def wiring_diagram() -> Figure:
+    """The post-norm and the pre-norm block, the stream from left to right."""
+    drawing, axes = figure(2, height=2.0)
+    _draw_block(axes[0], "post-norm: norms stand in the stream", outside=True)
+    _draw_block(axes[1], "pre-norm: norms stand in the branches", outside=False)
+    return drawing
+
+
+def _draw_block(axis: Axes, title: str, outside: bool) -> None:
+    """Two branches above the stream; norms in the stream (`outside`) or in the branches."""
+    axis.plot([0, 10.4], [0, 0], color=COLOURS["residual"], linewidth=3.5, zorder=0)
+    axis.annotate("", (10.9, 0), (10.3, 0), arrowprops={"arrowstyle": "->", "linewidth": 2})
+    axis.text(-0.15, 0, "x", ha="right", va="center", style="italic", fontsize=13)
+    axis.text(11.0, 0, "y", ha="left", va="center", style="italic", fontsize=13)
+    for left, name in ((0.4, "attention"), (5.6, "feed-\nforward")):
+        end = left + (2.9 if outside else 4.3)
+        axis.plot([left, left, end, end], [0, 1.5, 1.5, 0.25], color=COLOURS["plain"], zorder=0)
+        if outside:
+            _box(axis, left + 1.45, 1.5, name, 1.8)
+            _box(axis, left + 4.0, 0, "norm", 1.1, COLOURS["third"])
+        else:
+            _box(axis, left + 1.1, 1.5, "norm", 1.1, COLOURS["third"])
+            _box(axis, left + 2.95, 1.5, name, 1.8)
+        axis.add_patch(Circle((end, 0), 0.27, facecolor="white", edgecolor="black", linewidth=1.4))
+        axis.text(end, -0.02, "+", ha="center", va="center", fontsize=13)
+    axis.set(xlim=(-0.6, 11.5), ylim=(-0.7, 2.3), aspect="equal", title=title)
+    axis.set_axis_off()
+
+
+def _box(axis: Axes, x: float, y: float, name: str, width: float, colour: str = "white") -> None:
+    corner = (x - width / 2, y - 0.42)
+    axis.add_patch(FancyBboxPatch(corner, width, 0.84, boxstyle="round,pad=0.05", facecolor=colour))
+    axis.text(x, y, name, ha="center", va="center", fontsize=9)
+
+
+def accuracy_axes(axis: Axes, title: str) -> None:
+    """Label a panel of accuracies in sorting, from 0 to 100 %, with a line for guessing."""
+    axis.axhline(GUESSING, color="gray", linewidth=0.8, linestyle=":")
+    axis.set(ylabel="positions right (%)", ylim=(0, 103), title=title)
+
+
+def show_bars(axis: Axes, bars: dict[str, Tensor], role: str = "residual") -> None:
+    """Horizontal bars: mean and deviation of each entry's runs (seeds,), and every seed."""
+    names = list(bars)
+    for row, name in enumerate(names):
+        runs = bars[name].tolist()
+        middle, deviation = bars[name].mean().item(), bars[name].std().item()
+        axis.barh(row, middle, 0.62, color=COLOURS[role], alpha=0.35)
+        axis.errorbar(middle, row, xerr=deviation, color=COLOURS[role], capsize=3)
+        axis.plot(runs, [row] * len(runs), "o", color=COLOURS[role], markersize=3.5)
+    axis.set(yticks=range(len(names)), yticklabels=names)
+    axis.invert_yaxis()
+    axis.grid(False, axis="y")
+
+
+class WiringExplorer(Explorer):
+    """A wiring and a depth against the size of the stream and of the gradients, untrained.
+
+    One step takes from 50 ms to half a second on one CPU core, by the number of blocks.
+    """
+
+    about = "stream and gradients of an untrained transformer, block by block"
+
+    def draw(self, wiring: str, blocks: int, skips: str) -> bytes:  # type: ignore[override]
+        """A PNG of both profiles for one setting."""
+        drawing = _profile_figure({wiring: "residual"}, blocks, skips)
+        plt.close(drawing)
+        with io.BytesIO() as stream:
+            drawing.savefig(stream, format="png")
+            return stream.getvalue()
+
+    def inputs(self) -> dict[str, Any]:
+        """A list of wirings, one of skips, and a slider over the depth."""
+        return {
+            "wiring": ipywidgets.Dropdown(
+                options=WIRINGS, value="pre", description="wiring", style=WIDE
+            ),
+            "blocks": ipywidgets.IntSlider(12, 2, 48, description="blocks", style=WIDE),
+            "skips": ipywidgets.Dropdown(
+                options=tuple(NO_SKIP), value="both", description="skips", style=WIDE
+            ),
+        }
+
+    def still_figure(self) -> Figure:
+        """Four wirings of 24 blocks."""
+        roles = {"post": "plain", "pre": "residual", "deepnorm": "first", "peri": "third"}
+        return _profile_figure(roles, 24, "both")
+
+
+def _profile_figure(roles: dict[str, str], blocks: int, skips: str) -> Figure:
+    """Two panels: the size of the stream and the gradients, by block, for some wirings."""
+    drawing, axes = figure(2)
+    for wiring, role in roles.items():
+        nets = [_untrained(wiring, blocks, skips, seed) for seed in range(SEEDS)]
+        found = [start_profile(net) for net in nets]
+        streams, gradients = (torch.tensor(half) for half in zip(*found, strict=True))
+        plot_runs(axes[0], range(blocks + 1), streams, wiring, role)
+        plot_runs(axes[1], range(1, blocks + 1), gradients.clamp(min=1e-12), wiring, role)
+    axes[0].set(xlabel="block (0: token vectors)", ylabel="size of the stream", ylim=(0, None))
+    axes[1].set(xlabel="block", ylabel="gradient norm", yscale="log", ylim=(1e-4, 1e2))
+    axes[0].legend(title=f"{blocks} blocks: median, range of {SEEDS} seeds", fontsize=8)
+    return drawing
+
+
+def _untrained(wiring: str, blocks: int, skips: str, seed: int) -> Transformer:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Transformer(10, 8, blocks=blocks, wiring=wiring, skips=skips)
+
+
+def start_profile(net: Transformer, sequences: int = 64) -> tuple[list[float], list[float]]:
+    """What an untrained sorter does, block by block.
+
+    Root mean square of the stream after the token vectors and after each block; and the gradient
+    norm of the loss at the last matrix of each feed-forward network.
+    """
+    tokens, targets = (half[:sequences] for half in Sorting().test())
+    h = net.stem(tokens)  # (B, T, C)
+    sizes = [h.square().mean().sqrt().item()]
+    for block in net.blocks:
+        h = block(h)
+        sizes.append(h.square().mean().sqrt().item())
+    logits = net.head(net.norm(h))  # (B, T, V)
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    weights = [
+        b.function.last.weight for b in net.branches() if isinstance(b.function, FeedForward)
+    ]
+    return sizes, [g.norm().item() for g in torch.autograd.grad(loss, weights)]
