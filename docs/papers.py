@@ -52,7 +52,40 @@ class Figure:
     caption: str
 
 
-FIGURES: tuple[Figure, ...] = ()
+FIGURES = (
+    Figure(
+        "05_unraveled",
+        'for axis in axes if "residual" in name else axes[:1]',
+        "Veit et al. 2016, one layer deleted",
+        "Test error without one block, by the block's place: plain and residual networks.",
+    ),
+    Figure(
+        "05_unraveled",
+        "lost = deletion_errors(fifty)",
+        "Veit et al. 2016, many blocks deleted, or shuffled",
+        "Test error against the number of deleted blocks, and against how much of their order is "
+        "left.",
+    ),
+    Figure(
+        "05_unraveled",
+        "path_plots.length_panels(study)",
+        "Veit et al. 2016, the gradient by path length",
+        "How many paths have a length, what one of them carries, and what all of them carry: the "
+        "paper's measure, and the exact sum beside it.",
+    ),
+    Figure(
+        "06_transformer_residuals",
+        "last = [profiles[wiring, blocks][:, -1]",
+        "Xiong et al. 2020, gradients before training",
+        "Gradient norms of a transformer's blocks, norm behind the sum and norm inside the branch.",
+    ),
+    Figure(
+        "06_transformer_residuals",
+        'figures.accuracy_axes(axes[0], "one block deleted")',
+        "Veit et al. 2016, carried over to transformers",
+        "Accuracy without one block, and with two neighbours exchanged.",
+    ),
+)
 
 
 def main() -> int:
@@ -73,7 +106,10 @@ def made(root: Path) -> dict[Path, bytes]:
     """The page and its pictures, by path."""
     pictures: dict[Path, bytes] = {}
     text = HEAD
-    for path in sorted(root.glob("solutions/*/*.ipynb")):
+    notebooks = sorted(root.glob("solutions/*/*.ipynb"))
+    if unknown := {f.lesson for f in FIGURES} - {path.stem for path in notebooks}:
+        raise SystemExit(f"FIGURES names {', '.join(sorted(unknown))}: no such lesson")
+    for path in notebooks:
         text += "\n" + "\n\n".join(_lesson(path, pictures)) + "\n"
     return {PAGE: text.encode(), **pictures}
 

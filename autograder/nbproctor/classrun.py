@@ -15,6 +15,7 @@ from types import FrameType
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import Rerun, is_final
 from nbproctor.errors import ConfigError, GradebookError, GraderError, LedgerError, NbproctorError
+from nbproctor.feedback_pages import FeedbackPages
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
 from nbproctor.places import LOCK
@@ -36,6 +37,7 @@ def grade_class(
     students: Sequence[str] = (),
     rerun: Rerun = Rerun.CHANGED,
     sandbox: Level | None = None,
+    feedback: bool = False,
 ) -> Summary:
     """Grade what a class handed in for a lesson, and record it.
 
@@ -44,6 +46,7 @@ def grade_class(
         crew_factory: makes the crew that grades, given the lesson's notebooks.
         students: only these; all who handed in if empty.
         sandbox: the weakest level that will do, in place of the course's own setting.
+        feedback: whether to write feedback, too, where it is missing or outdated.
 
     Raises:
         ConfigError: the lesson or a student is unknown, or another run grades in this course.
@@ -57,10 +60,13 @@ def grade_class(
     with _lock(course.root / LOCK), open_desk(course, lesson, watch.say, rerun, sandbox) as desk:
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
-        run = _Run(desk, watch)
-        run.grade(desk.filing.students(students), crew_factory)
-    run.summary.seconds = time.monotonic() - began
-    watch.end(run.summary)
+        run = _Run(desk, watch, course if feedback else None)
+        everybody = desk.filing.students(students)
+        try:
+            run.grade(everybody, crew_factory)
+        finally:
+            run.summary.seconds = time.monotonic() - began
+            watch.end(run.summary)
     return run.summary
 
 
@@ -87,11 +93,17 @@ def _lock(path: Path) -> Iterator[None]:
 class _Run:
     """One run over a class. In memory are the students that the crew works on, and a batch."""
 
-    def __init__(self, desk: Desk, watch: Watch) -> None:
+    def __init__(self, desk: Desk, watch: Watch, feedback_for: Course | None) -> None:
         self.due, self.filing, self.ledger = desk.due, desk.filing, desk.ledger
         self.contexts, self.watch = desk.contexts, watch
         self.summary = Summary(self.filing.assignment)
         self.recorder = Recorder(desk.filing, desk.writer, desk.ledger, desk.contexts, self._see)
+        self.pages: FeedbackPages | None = None
+        if feedback_for is not None:
+            assignment = self.filing.assignment
+            self.pages = FeedbackPages(
+                feedback_for, assignment, desk.writer, desk.ledger, self._without_page
+            )
         self.open: dict[str, Student] = {}
         self.stopping = False
 
@@ -105,9 +117,14 @@ class _Run:
                     for done in crew.grade(self._jobs(students)):
                         self._take(done)
             except (KeyboardInterrupt, GraderError):
-                self.recorder.flush()
+                self._flush()
                 raise
-            self.recorder.flush()
+            self._flush()
+
+    def _flush(self) -> None:
+        self.recorder.flush()
+        if self.pages is not None:
+            self.pages.flush()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -118,7 +135,8 @@ class _Run:
                 raise KeyboardInterrupt
             self.stopping = True
             count = len(self.open)
-            self.watch.say(f"finishing {count} submissions; press Ctrl-C again to stop now")
+            submissions = "1 submission" if count == 1 else f"{count} submissions"
+            self.watch.say(f"finishing {submissions}; press Ctrl-C again to stop now")
 
         before = signal.signal(signal.SIGINT, interrupted)
         try:
@@ -143,6 +161,9 @@ class _Run:
         if not hand_in.notebooks:
             expected = ", ".join(f"{notebook}.ipynb" for notebook in self.filing.names)
             error = f"no notebook of this lesson was handed in (expected: {expected})"
+            return self._see(Outcome(name, How.NO_MARK, error=error))
+        if not self.recorder.writer.admits(name):
+            error = "the gradebook does not know this student, and the course says to create none"
             return self._see(Outcome(name, How.NO_MARK, error=error))
         reason, reports = self.due.look(hand_in)
         if not reason:
@@ -194,3 +215,9 @@ class _Run:
         if outcome.error:
             summary.without[outcome.student] = outcome.error
         self.watch.see(outcome)
+        if self.pages is not None and outcome.how is not How.NO_MARK:
+            self.pages.add(outcome.student)
+
+    def _without_page(self, student: str, error: str) -> None:
+        self.summary.without_feedback[student] = error
+        self.watch.say(f"{student} has no feedback: {error}")

@@ -57,6 +57,7 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
         choices=list(Level),
         help="the weakest sandbox that will do (what the course's settings say)",
     )
+    parser.add_argument("--feedback", action="store_true", help="write feedback in the same pass")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--quiet", action="store_true", help="say only what went wrong")
     output.add_argument("--json", action="store_true", help="lines for a program, on stdout")
@@ -141,6 +142,7 @@ def _grade(options: argparse.Namespace) -> int:
         students=options.students,
         rerun=Rerun(options.rerun),
         sandbox=options.sandbox,
+        feedback=options.feedback,
     )
     return 0 if summary.is_complete else 1
 

@@ -1,4 +1,4 @@
-"""The lesson as a learner meets it: JupyterLab in a real browser."""
+"""The lessons as a learner meets them: JupyterLab in a real browser."""
 
 import contextlib
 import os
@@ -14,11 +14,16 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
-LESSON = "02_residual_block"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ROOT = Path(__file__).parents[2]
+LESSONS = sorted(path.stem for path in ROOT.glob("notebooks/*/*.ipynb"))
+MODEL = "02_residual_block"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium (.ci/run installs it)"),
+]
+
 BROWSER_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -45,7 +50,7 @@ def wait_for(url: str, seconds: float = 60) -> None:
 
 @contextlib.contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
-    """JupyterLab as `make lab` starts it, in a copy of notebooks/: its address."""
+    """JupyterLab as `make lab` starts it, in a copy of notebooks/: the address of its files."""
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -69,10 +74,52 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         )
         try:
             wait_for(f"http://127.0.0.1:{port}/api?token=t")
-            yield f"http://127.0.0.1:{port}/lab/tree/{LESSON}/{LESSON}.ipynb?token=t&reset"
+            yield f"http://127.0.0.1:{port}/lab/tree"
         finally:
             lab.terminate()
             lab.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as address:
+        yield address
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
+        yield browser.new_page(viewport={"width": 1366, "height": 900})
+        browser.close()
+
+
+def open_lesson(page: Any, files: str, lesson: str) -> list[str]:
+    """Open a lesson and wait for its kernel: the text of each code cell, "" for others."""
+    page.goto(f"{files}/{lesson}/{lesson}.ipynb?token=t&reset")
+    page.wait_for_selector(".jp-Notebook", timeout=180_000)
+    page.wait_for_function(
+        f"() => {{ {NOTEBOOK} return book.widgets.length > 20"
+        " && window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel; }",
+        timeout=180_000,
+    )
+    return sources(page)
+
+
+def run_cell(page: Any, n: int) -> None:
+    page.evaluate(RUN_CELL, n)
+    assert [o for o in outputs(page, n) if o["output_type"] == "error"] == []
+
+
+def show_explorer(page: Any, n: int) -> Any:
+    """Run an explorer's cell and scroll to it: its picture."""
+    run_cell(page, n)
+    page.evaluate(f"async n => {{ {NOTEBOOK} await book.scrollToItem(n); }}", n)
+    picture = page.locator(".jp-OutputArea img.widget-image, .jp-OutputArea .widget-image img")
+    picture.first.wait_for(timeout=60_000)
+    return picture.first
 
 
 def sources(page: Any) -> list[str]:
@@ -87,40 +134,36 @@ def outputs(page: Any, n: int) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium (.ci/run installs it)")
-def test_the_lesson_runs_and_its_widget_moves(tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
+def test_the_lesson_runs_and_its_widget_moves(page: Any, files: str, tmp_path: Path) -> None:
+    texts = open_lesson(page, files, MODEL)
+    explorer = next(n for n, text in enumerate(texts) if "GradientExplorer()" in text)
+    first = [n for n, text in enumerate(texts) if text][:6]
+    for n in first:
+        run_cell(page, n)
+    assert "image/png" in outputs(page, first[4])[-1]["data"], "the first figure"
+    picture = show_explorer(page, explorer)
+    before = picture.get_attribute("src")
+    handle = page.locator(".noUi-handle").first
+    handle.focus()
+    handle.press("ArrowRight")
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('.jp-OutputArea img')]"
+        ".every(image => image.getAttribute('src') !== before)",
+        arg=before,
+        timeout=60_000,
+    )
+    assert page.locator(".widget-readout").first.inner_text() == "51"
+    page.screenshot(path=str(tmp_path / "explorer.png"))
 
-    with jupyterlab(tmp_path) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
-        page = browser.new_page(viewport={"width": 1366, "height": 900})
-        page.goto(address)
-        page.wait_for_selector(".jp-Notebook", timeout=60_000)
-        page.wait_for_function(
-            f"() => {{ {NOTEBOOK} return book.widgets.length > 50"
-            " && window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel; }",
-            timeout=60_000,
-        )
-        texts = sources(page)
-        explorer = next(n for n, text in enumerate(texts) if "GradientExplorer()" in text)
-        first = [n for n, text in enumerate(texts) if text][:6]
-        for n in [*first, explorer]:
-            page.evaluate(RUN_CELL, n)
-            assert [o for o in outputs(page, n) if o["output_type"] == "error"] == []
-        assert "image/png" in outputs(page, first[4])[-1]["data"], "the first figure"
-        page.evaluate(f"async n => {{ {NOTEBOOK} await book.scrollToItem(n); }}", explorer)
-        picture = page.locator(".jp-OutputArea img.widget-image, .jp-OutputArea .widget-image img")
-        picture.first.wait_for(timeout=20_000)
-        before = picture.first.get_attribute("src")
-        handle = page.locator(".noUi-handle").first
-        handle.focus()
-        handle.press("ArrowRight")
-        page.wait_for_function(
-            "before => [...document.querySelectorAll('.jp-OutputArea img')]"
-            ".every(image => image.getAttribute('src') !== before)",
-            arg=before,
-            timeout=20_000,
-        )
-        assert page.locator(".widget-readout").first.inner_text() == "51"
-        page.screenshot(path=str(tmp_path / "explorer.png"))
-        browser.close()
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_lesson_has_an_explorer_that_fits_the_page(
+    page: Any, files: str, lesson: str, tmp_path: Path
+) -> None:
+    texts = open_lesson(page, files, lesson)
+    (explorer,) = [n for n, text in enumerate(texts) if text.endswith("Explorer()")]
+    run_cell(page, next(n for n, text in enumerate(texts) if text))  # the imports
+    picture = show_explorer(page, explorer)
+    shown, drawn = picture.evaluate("image => [image.clientWidth, image.naturalWidth]")
+    assert 0 < shown <= drawn
+    page.screenshot(path=str(tmp_path / "explorer.png"))

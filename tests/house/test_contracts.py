@@ -33,17 +33,17 @@ ORDER = {
         "judge_process graded_notebook sealed forbidden grade work frames parcels worker pool "
         "node cluster_settings cluster_link roster cluster places ledger collect gradebook_rows "
         "marks staging gradebook packing filing release executed build check charts feedback "
-        "report classroom watching due recorder desk explain classrun demo_course demo "
-        "bench.__init__ "
-        "bench.workload bench.courses bench.meter bench.floor bench.spread bench.record "
-        "bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
-        "bench.latency bench.probes bench.run bench.simulation bench.summary bench.chart "
-        "bench.page bench.command cli_class cli __init__"
+        "report classroom watching due recorder feedback_pages desk explain classrun "
+        "demo_course demo bench.__init__ bench.workload bench.courses bench.meter bench.floor "
+        "bench.spread bench.record bench.arms bench.turns bench.machine bench.peer bench.stages "
+        "bench.memory bench.latency bench.probes bench.run bench.simulation bench.summary "
+        "bench.chart bench.page bench.command cli_class cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
 NBGRADER = {
     "collect",
+    "feedback_pages",
     "filing",
     "gradebook",
     "gradebook_rows",

@@ -74,6 +74,16 @@ def test_pictures_that_are_not_as_in_the_lesson_are_stale(tmp_path: Path) -> Non
     assert papers(root, "--check").returncode == 0
 
 
+def test_a_figure_whose_cell_is_gone_is_named(tmp_path: Path) -> None:
+    root = course(tmp_path)
+    changed(root, "05_unraveled", "lost = deletion_errors(fifty)", "lost = nothing")
+    done = papers(root, "--check")
+    assert done.returncode == 1
+    assert (
+        "05_unraveled: expected 'lost = deletion_errors(fifty)' in one cell, got 0" in done.stderr
+    )
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_without_such_a_section_is_named(tmp_path: Path, name: str) -> None:
     root = course(tmp_path)

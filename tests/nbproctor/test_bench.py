@@ -1,14 +1,17 @@
 """The benchmark: its class, its meter, its arithmetic and its page. No test asserts a time."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from nbproctor import grade
 from nbproctor.bench import stages
 from nbproctor.bench.arms import ARMS, Site
 from nbproctor.bench.chart import draw
@@ -133,6 +136,14 @@ def test_a_second_look_is_scaled_by_what_each_submission_adds():
     looked = {"wall_s": 5.0, "at_s": [3.0 + 0.1 * n for n in range(10)]}
     assert recheck_s({"submissions": 1000, "recheck": looked}) == pytest.approx(5.0 + 9.0)
     assert recheck_s(None) is None
+
+
+def test_the_cold_arm_takes_away_what_grading_uses(monkeypatch):
+    monkeypatch.setattr(grade, "warm_server", warm := grade.warm_server)
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # which the configuration adds to
+    (cold,) = (arm for arm in ARMS if arm.name == "cold")
+    exec(cold.course(ROOT).config, {"get_config": MagicMock()})
+    assert grade.warm_server is not warm and grade.warm_server(set(), 1.0) is None
 
 
 # The meter.

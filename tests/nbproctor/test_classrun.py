@@ -336,11 +336,11 @@ def test_a_student_cannot_reach_the_ledger(again: Path) -> None:
     place = (again / LEDGER).resolve()
     reach = f"def half(x):\n    return len(open({str(place)!r}, 'rb').read()) and x / 2"
     submit(again, "ann", fill(released(again), {**RIGHT, "half": reach}))
-    before = place.read_bytes()[:100]
     _, watch, _ = run(again, "ann")
     cells = {c.grade_id: c for c in watch.outcomes["ann"].reports["tiny"].results}
     assert cells["test_half"].score == 0
-    assert "Error" in cells["test_half"].message and before == place.read_bytes()[:100]
+    errors = ("FileNotFoundError", "PermissionError")
+    assert any(error in cells["test_half"].message for error in errors)
 
 
 def test_no_student_is_entered_where_the_course_says_so(again: Path) -> None:
@@ -369,7 +369,8 @@ def test_a_failing_penalty_concerns_its_student_only(again: Path) -> None:
     assert summary.without == {"bob": "RuntimeError: no penalty for bob"}
     bobs = [name for name in before if "/bob/" in name]
     assert [files_of(again)[name] for name in bobs] == [before[name] for name in bobs]
-    assert not (again / "autograded" / ".unfinished").exists()
+    aside = again / "autograded" / ".unfinished"
+    assert not [path for path in aside.rglob("*") if path.is_file()]
 
 
 SLEEPY = {**RIGHT, "double": "import time\ntime.sleep(3)\n" + RIGHT["double"]}
@@ -438,3 +439,36 @@ def test_the_control_process_loads_no_torch() -> None:
     program = "import nbproctor.worker, sys; print({'torch', 'nbgrader'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+def pages_of(folder: Path) -> dict[str, tuple[str, bytes]]:
+    """All files of the feedback, with their permissions."""
+    found = (path for path in sorted((folder / "feedback").rglob("*")) if path.is_file())
+    return {str(p.relative_to(folder)): (oct(p.stat().st_mode), p.read_bytes()) for p in found}
+
+
+def test_feedback_is_that_of_nbgraders_command(again: Path, tmp_path: Path) -> None:
+    with Gradebook(url(again)) as gradebook:
+        grade = gradebook.find_grade("essay", "tiny", "tiny", "bob")
+        grade.manual_score, grade.extra_credit, grade.needs_manual_grade = 1.5, 0.25, False
+        gradebook.find_comment("essay", "tiny", "tiny", "bob").manual_comment = "<b>Why</b> so?"
+        gradebook.db.commit()
+    submit(again, "ann", fill(released(again), {**HALF_RIGHT, "essay": "New."}), LATE)
+    summary, _, executed = run(again, feedback=True)
+    assert executed == ["ann"] and summary.is_complete and not summary.without_feedback
+    ours = pages_of(again)
+    stock = tmp_path / "stock"
+    shutil.copytree(again, stock, copy_function=shutil.copy2)
+    shutil.rmtree(stock / "feedback")
+    Course(stock).generate_feedback("tiny")
+    assert ours == pages_of(stock) and len(ours) == 7 * 2 - 1 + 7 - 1 + 7
+    page = again / "feedback" / "bob" / "tiny" / "tiny.html"
+    assert "Why" in page.read_text() and "<b>Why</b>" in page.read_text()
+    before = {name: (again / name).stat().st_ino for name in ours}
+    with Gradebook(url(again)) as gradebook:
+        gradebook.find_grade("essay", "tiny", "tiny", "cy").manual_score = 2.0
+        gradebook.db.commit()
+    (again / "feedback" / "dan" / "tiny" / "tiny.html").unlink()
+    assert run(again, feedback=True)[2] == []
+    written = {name for name in ours if (again / name).stat().st_ino != before[name]}
+    assert {name.split("/")[1] for name in written} == {"cy", "dan"}

@@ -127,7 +127,7 @@ def _profile_figure(roles: dict[str, str], blocks: int, skips: str) -> Figure:
         plot_runs(axes[0], range(blocks + 1), streams, wiring, role)
         plot_runs(axes[1], range(1, blocks + 1), gradients.clamp(min=1e-12), wiring, role)
     axes[0].set(xlabel="block (0: token vectors)", ylabel="size of the stream", ylim=(0, None))
-    axes[1].set(xlabel="block", ylabel="gradient norm", yscale="log", ylim=(1e-4, 1e2))
+    axes[1].set(xlabel="block", ylabel="gradient norm", yscale="log", ylim=(1e-3, 1e1))
     axes[0].legend(title=f"{blocks} blocks: median, range of {SEEDS} seeds", fontsize=8)
     return drawing
 

@@ -16,8 +16,8 @@ from nbproctor.lesson import load_lesson
 
 __all__ = [
     "CourseKind",
-    "copy_course",
     "environment",
+    "fresh_course",
     "furnish",
     "hand_in_class",
     "marks",
@@ -94,10 +94,21 @@ def hand_in_class(
     return made
 
 
-def copy_course(template: Path, folder: Path) -> Path:
-    """A fresh course folder, in which nothing was graded yet."""
+def fresh_course(
+    scratch: Path, name: str, kind: CourseKind, workload: Workload, students: int
+) -> tuple[Path, list[Path]]:
+    """A course in which nothing was graded yet, and the paths of what its class handed in.
+
+    nbgrader releases the lesson once; other courses are copies with a configuration of their own.
+    """
+    template = scratch / f"template-{workload.name}-{kind.source}"
+    if not template.exists():
+        furnish(template, kind, workload)
+    folder = scratch / name
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(template, folder)
-    return folder
+    (folder / CONFIG_FILE).write_text(kind.config, encoding="utf-8")
+    return folder, hand_in_class(folder, kind, workload, range(students))
 
 
 def marks(folder: Path) -> Mapping[str, Mapping[str, float | None]]:

@@ -210,8 +210,8 @@ def _held(record: Record, found: Sequence[Goal]) -> str:
             f"- a cold command: it imports nbgrader's programs, too ({nbgrader:.1f} s alone)."
         ]
     if found[6].is_met is False:
-        own = record.probes["memory"]["of that, the second kernel's own process"]
-        parts += [f"- memory: {own:.0f} MiB are the kernel's own process, the rest its two guards."]
+        guards = record.probes["memory"]["of that, the two guards of the second kernel"]
+        parts += [f"- memory: {guards:.0f} MiB are the shares of the kernel's two guards."]
     return "\n".join(parts)
 
 

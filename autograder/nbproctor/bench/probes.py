@@ -1,7 +1,6 @@
 """What is measured once, beside the arms: imports, single verdicts, memory, stages."""
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -11,14 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.bench.arms import Site
-from nbproctor.bench.courses import (
-    CourseKind,
-    copy_course,
-    environment,
-    furnish,
-    hand_in_class,
-    proctored,
-)
+from nbproctor.bench.courses import CourseKind, environment, fresh_course, proctored
 from nbproctor.bench.workload import Workload, student
 from nbproctor.errors import GraderError
 
@@ -44,14 +36,8 @@ class Lab:
 
     def site(self, name: str, size: int = CLASS) -> Site:
         """A fresh course in which nothing was graded."""
-        template = self.folder / f"template-{self.workload.name}-{self.kind.source}"
-        if not template.exists():
-            furnish(template, self.kind, self.workload)
-        target = self.folder / f"probe-{name}"
-        shutil.rmtree(target, ignore_errors=True)
-        copy_course(template, target)
-        made = hand_in_class(target, self.kind, self.workload, range(size))
-        return Site(target, self.kind, self.workload, made, self.workers)
+        made = fresh_course(self.folder, f"probe-{name}", self.kind, self.workload, size)
+        return Site(made[0], self.kind, self.workload, made[1], self.workers)
 
 
 def _called(module: str, *arguments: object) -> str:

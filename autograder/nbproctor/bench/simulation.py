@@ -29,6 +29,7 @@ __all__ = ["DASK", "POOL", "SIMULATION", "simulate"]
 SIMULATION = Path("reports", "simulation.json")
 POOL, DASK = "pool", "dask"
 PARTS = 10
+END_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,12 @@ def _running(services: Sequence[Sequence[str]], folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            for process in reversed(made):
+            for process in reversed(made):  # a worker that has lost its scheduler waits for it
                 process.terminate()
-            for process in made:
-                process.wait()
+                try:
+                    process.wait(END_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
 
 def _grade(folder: Path, submissions: int, options: Sequence[str]) -> _Watched:
@@ -154,12 +157,12 @@ def _children_cpu() -> float:
 
 
 def _memory_mib(pid: int) -> float:
-    """Resident memory of one process; 0 where the system does not say."""
+    """Resident memory of one process, to the page; 0 where the system does not say."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Rss:")), 0.0)
 
 
 def _each(at_s: Sequence[float], submissions: int) -> list[float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbproctor.bench.arms import Arm, Site
-from nbproctor.bench.courses import copy_course, environment, furnish, hand_in_class
+from nbproctor.bench.courses import environment, fresh_course
 from nbproctor.bench.meter import Metered, metered
 from nbproctor.bench.record import Record, Run
 from nbproctor.bench.spread import steady
@@ -84,14 +84,9 @@ class Turns:
         return run
 
     def _site(self, workload: Workload, arm: Arm, turn: int) -> Site:
-        kind = arm.course(self.root)
-        template = self.folder / f"template-{workload.name}-{kind.source}"
-        if not template.exists():
-            furnish(template, kind, workload)
-        folder = copy_course(template, self.folder / f"{workload.name}-{arm.name}-{turn}")
-        (folder / "nbgrader_config.py").write_text(kind.config, encoding="utf-8")
-        numbers = range(self.settings.students(arm))
-        submissions = hand_in_class(folder, kind, workload, numbers)
+        kind, students = arm.course(self.root), self.settings.students(arm)
+        name = f"{workload.name}-{arm.name}-{turn}"
+        folder, submissions = fresh_course(self.folder, name, kind, workload, students)
         return Site(folder, kind, workload, submissions, self.settings.workers)
 
 
