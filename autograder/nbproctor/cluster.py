@@ -60,8 +60,8 @@ class _Attempt:
     is_over: bool = False
 
     def end(self, future: Future[Any]) -> None:
-        """Called when Dask is done with it; an error is Dask's own: the worker died."""
-        self.is_over = future.status != "error"
+        """Called when Dask is done with it, be it because the worker died."""
+        self.is_over = future.status == "finished"
 
 
 class ClusterCrew:

@@ -20,6 +20,9 @@ from nbproctor.errors import ClusterError, ConfigError
 
 __all__ = ["Link", "linked"]
 
+# A Dask worker that cannot import what a task names falls over the message, restarts, and falls
+# again. So a task names nothing but a builtin: scheduler and worker can read it in any case.
+CALL = "getattr(__import__('importlib').import_module(module), name)(*arguments)"
 CONNECT_S = 30.0
 RUNNING = "running"
 # An adaptive cluster sees two submissions for each worker, never the class that waits: that must be
@@ -71,7 +74,7 @@ def _client(settings: Cluster, cluster: Any) -> Iterator[Client]:
             set_as_default=False,
             name="nbproctor",
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise ClusterError(
             "the scheduler of the cluster does not answer",
             got=f"{type(error).__name__}: {error}",
@@ -144,9 +147,11 @@ class Link:
         not want the outcome any more releases the future.
         """
         self._calls += 1
+        names = {"module": function.__module__, "name": function.__name__}
         future = self._client.submit(
-            function,
-            *arguments,
+            eval,
+            CALL,
+            {**names, "arguments": arguments},
             key=f"nbproctor-{function.__name__}-{self._client.id}-{self._calls}",
             workers=None if worker is None else [worker],
             resources=self.resources if takes_resources else None,

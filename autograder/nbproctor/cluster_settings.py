@@ -103,7 +103,7 @@ class Cluster(Configurable):
         module, _, name = self.cluster_class.rpartition(".")
         try:
             made = getattr(importlib.import_module(module), name)(**self.cluster_options)
-        except (ImportError, AttributeError, ValueError, TypeError) as error:
+        except Exception as error:  # of a class that is not ours
             raise ConfigError(
                 "the cluster cannot be made", got=str(error), where=self.cluster_class
             ) from error

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from clusters import BARE, Running, running
+from courses import course, released, submit
 from distributed import Client
 from fixtures import RIGHT, TINY, fill, lesson
 
@@ -425,12 +426,11 @@ def test_a_worker_without_nbproctor_is_refused(tiny: Tiny, tmp_path: Path) -> No
     empty = tmp_path / "empty" / "nbproctor"
     empty.mkdir(parents=True)
     (empty / "__init__.py").write_text("")
-    with running(tmp_path) as hosts, Session(tiny.pack, hosts.address) as session:
+    with running(tmp_path) as hosts:
         hosts.add(PYTHONPATH=str(empty.parent))
-        hosts.add()
-        assert_all_right(session.grade(tiny.jobs(3)), 3)
-    (line,) = session.said
-    assert "is refused: " in line and "nbproctor" in line
+        with pytest.raises(ClusterError, match=r"1 refused: ModuleNotFoundError: .*nbproctor"):
+            grade_class(tiny, hosts, wait_for_workers_s=20.0)
+        assert hosts.workers[0].poll() is None
 
 
 # The scheduler, and the way there
@@ -467,7 +467,7 @@ def test_a_scheduler_that_goes_away(tiny: Tiny, tmp_path: Path) -> None:
         ({"address": "tls://a:1", "cluster_class": "a.B"}, "either there"),
         ({"address": "tls://a:1", "tls_cert": "cert.pem"}, "TLS takes three files"),
         ({"cluster_class": "distributed.NoSuch"}, "cannot be made"),
-        ({"cluster_class": "distributed.LocalCluster", "cluster_options": {"no": 1}}, "be made"),
+        ({"cluster_class": "distributed.Security", "cluster_options": {"no": 1}}, "cannot be made"),
         ({"cluster_class": "a.B", "minimum": 3, "maximum": 2}, "minimum is above"),
         ({"address": "tls://a:1", "wait_for_workers_s": -1.0}, "negative"),
     ],
@@ -570,3 +570,94 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+# A class, by command
+
+
+def command(folder: Path, *options: str) -> tuple[int, list[dict[str, Any]], str]:
+    """`nbproctor grade` in a course folder: exit status, what it told of students, stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nbproctor.cli", "grade", "tiny", "--json", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return done.returncode, [line for line in lines if "student" in line], done.stderr
+
+
+def class_of(folder: Path, count: int) -> dict[str, float]:
+    """A course where `count` students handed in; the score of each."""
+    made = released(course(folder))
+    scores = {}
+    for n in range(count):
+        wrong = {"double": f"def double(x):\n    return {n}"} if n % 3 == 0 else {}
+        answers = {**RIGHT, "essay": f"Because of {n}.", **wrong}  # no two are the same
+        submit(folder, f"s{n:02}", fill(made, answers))
+        scores[f"s{n:02}"] = 3.0 if wrong else 5.0
+    return scores
+
+
+@pytest.mark.slow
+def test_a_class_is_graded_on_a_cluster_and_again_without(tmp_path: Path) -> None:
+    (tmp_path / "course").mkdir()
+    scores = class_of(tmp_path / "course", 6)
+    with running(tmp_path / "cluster") as hosts:
+        hosts.add()
+        hosts.add()
+        status, told, errors = command(tmp_path / "course", "--scheduler", hosts.address)
+        assert (status, errors) == (0, "")
+        assert {line["student"]: line["score"] for line in told} == scores
+        assert {line["how"] for line in told} == {"graded"}
+    status, told, _ = command(tmp_path / "course", "--workers", "1")
+    assert (status, {line["how"] for line in told}) == (0, {"unchanged"})
+    assert {line["student"]: line["score"] for line in told} == scores
+
+
+@pytest.mark.slow
+def test_a_class_whose_scheduler_goes_away_goes_on_later(tmp_path: Path) -> None:
+    """The course's settings name the cluster. What was graded is not graded again."""
+    folder = tmp_path / "course"
+    folder.mkdir()
+    with running(tmp_path / "cluster") as hosts:
+        hosts.add()
+        scores = class_of(folder, 12)
+        with (folder / "nbgrader_config.py").open("a") as file:
+            file.write(f"c.Cluster.address = '{hosts.address}'\n")
+        timer = threading.Timer(1.0, until_graded, [folder, 3, hosts.scheduler.kill])
+        timer.start()
+        status, told, errors = command(folder)
+        timer.join()
+        assert status == 2 and "the scheduler of the cluster has gone" in errors
+        assert "Traceback" not in errors.partition("nbproctor: the scheduler")[2]
+        kept = {line["student"] for line in told}
+        assert 3 <= len(kept) < 12
+    status, told, _ = command(folder, "--workers", "2")
+    assert status == 0
+    assert {line["student"]: line["score"] for line in told} == scores
+    again = {line["student"] for line in told if line["how"] == "graded"}
+    assert again == scores.keys() - kept
+
+
+def until_graded(folder: Path, count: int, then: Callable[[], None]) -> None:
+    """Wait until some students have their results, then do something."""
+    deadline = time.monotonic() + 120.0
+    while len(list(folder.glob("autograded/s*"))) < count and time.monotonic() < deadline:
+        time.sleep(0.05)
+    then()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--resources", "GPU=1"], "are for clusters"),
+        (["--scheduler", "tcp://127.0.0.1:1", "--resources", "GPU"], "NAME=AMOUNT"),
+    ],
+)
+def test_commands_that_contradict_themselves(
+    tmp_path: Path, options: list[str], words: str
+) -> None:
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+    status, told, errors = command(tmp_path, *options)
+    assert (status, told) == (2, []) and words in errors
