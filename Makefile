@@ -41,8 +41,8 @@ check: $(STAMP) ## grade your own notebook here and now: make check LESSON=02
 	@$(BIN)/nbproctor check $(LESSON) $(ARGS)
 
 test: $(STAMP) ## run every test: make test ARGS="-k build" runs some
-	@echo "plusx: running the tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@echo "plusx: running the tests, one process per core"
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 fuzz: $(STAMP) ## look for inputs that break the grader: make fuzz MINUTES=60 looks longer
 	@echo "plusx: fuzzing for about $(MINUTES) minutes"

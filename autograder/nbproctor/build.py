@@ -24,6 +24,7 @@ import hashlib
 import json
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,8 +112,10 @@ def _build(root: Path, plan: _Plan, force: bool, say: Callable[[str], None]) -> 
     executes = force or bool(_out_of_date(plan))
     if executes:
         say(f"{name}: executing {len(plan.notebook.cells)} cells")
+        began = time.monotonic()
         private = [root, Path.home(), Path(tempfile.gettempdir())]
         add_outputs(plan.notebook, plan.folder, private)
+        say(f"{name}: ran from top to bottom in {time.monotonic() - began:.0f} s")
         files[plan.executed.relative_to(root)] = notebook_bytes(plan.notebook)
     written = tuple(sorted(p for p, content in files.items() if _write(root / p, content)))
     say(f"{name}: wrote {', '.join(map(str, written))}" if written else f"{name}: up to date")
