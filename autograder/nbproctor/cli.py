@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbproctor.cli_class import add_grade
+from nbproctor.cli_results import add_export
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root
@@ -52,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     grade = commands.add_parser("grade", help="grade what a class handed in")
     add_grade(grade)
 
+    export = commands.add_parser("export", help="marks for a spreadsheet or a learning platform")
+    add_export(export)
+
     demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
     demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
     demo.set_defaults(run=_demo)
@@ -88,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    for command in (check, grade, demo, build, bench):
+    for command in (check, grade, export, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 

@@ -20,22 +20,24 @@ ORDER = {
         "experiments reference plots widgets block_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config text scratch records lesson notebook wire outputs imports versions source stubs "
-        "student proxy gradients judge "
-        "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp "
-        "sandbox.landlock sandbox.mounts sandbox.cgroups sandbox.confine sandbox.warden "
-        "sandbox.launch sandbox.huge_pages sandbox.forkserver sandbox.probe sandbox.process doctor "
-        "connection kernel_app kernel judge_process graded_notebook sealed forbidden grade work frames "
-        "parcels worker pool places ledger collect gradebook_rows marks staging gradebook packing "
-        "filing release executed build check bench charts feedback report classroom demo watching due "
-        "recorder classrun cli_class cli "
-        "__init__ __main__"
+        "errors config text spreadsheet scratch records lesson notebook wire outputs imports "
+        "versions source stubs student proxy gradients judge sandbox.__init__ sandbox.plan "
+        "sandbox.nothing sandbox.syscalls sandbox.seccomp sandbox.landlock sandbox.mounts "
+        "sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch sandbox.huge_pages "
+        "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app kernel "
+        "judge_process graded_notebook sealed forbidden grade work frames parcels worker pool "
+        "places ledger collect gradebook_rows marks staging gradebook packing filing release "
+        "executed build check bench charts feedback report handout gradescope class_marks formats "
+        "gradescope_zip exports classroom demo watching due recorder classrun cli_class "
+        "cli_results cli __init__ __main__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
 NBGRADER = {
     "bench",
+    "class_marks",
     "collect",
+    "exports",
     "filing",
     "gradebook",
     "gradebook_rows",

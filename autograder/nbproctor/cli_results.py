@@ -1,0 +1,54 @@
+"""The commands `nbproctor export`, `report` and `regrade`: what comes of a class's marks."""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+from nbproctor.errors import ConfigError
+from nbproctor.places import course_root
+
+__all__ = ["add_export"]
+
+FORMATS = ("csv", "canvas", "moodle", "gradescope", "gradescope-autograder")
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor export`."""
+    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="csv",
+        help="csv: one row per student and exercise; canvas, moodle: what these import; "
+        "gradescope: an autograder that hands out these results; gradescope-autograder: one that "
+        "grades there, hidden tests inside (csv)",
+    )
+    parser.add_argument("--to", type=Path, help="where the file goes (here, by its format's name)")
+    parser.add_argument(
+        "--incomplete", action="store_true", help="give out marks that wait for a person too"
+    )
+    parser.add_argument("--roster", help="canvas: a gradebook that Canvas exported")
+    parser.add_argument("--visibility", help="gradescope: when students see the tests (visible)")
+    parser.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from nbproctor.exports import run_export, run_packing
+    from nbproctor.gradebook import Course
+
+    # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    course = Course(course_root(options.course))
+    asked = {name: getattr(options, name) for name in ("roster", "visibility", "incomplete")}
+    settings = {name: value for name, value in asked.items() if value}
+    if options.format == "gradescope-autograder":
+        if unused := sorted(settings.keys() - {"visibility"}):
+            raise ConfigError(f"--{unused[0]} does not go with --format {options.format}")
+        path, told = run_packing(course, options.lesson, options.to, **settings)
+    else:
+        path, told = run_export(course, options.lesson, options.format, options.to, **settings)
+    for warning in told:
+        print(f"nbproctor: {warning}", file=sys.stderr)
+    print(path)
+    return 0
