@@ -5,6 +5,8 @@ Colours are Okabe and Ito's; a hatch and a number say the same without colour.
 
 import base64
 import io
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.ticker import MaxNLocator
 
-__all__ = ["Chart", "score_chart", "verdict_chart"]
+__all__ = ["Chart", "score_chart", "time_chart", "verdict_chart"]
 
 WIDTH_IN = 5.6
 MOST_BINS = 12
+STEP = 1.5
+LABEL_SHARE = 0.03
 MOST_LETTERS = 40
 # Colour and hatch of each verdict; the colour "" is the page's own text colour. Hatches of dots,
 # circles and stars would make a page ten times as long.
@@ -52,6 +56,8 @@ def verdict_chart(verdicts: Mapping[str, Sequence[Verdict]]) -> Chart:
     """How many students (at least one) got which verdict, by exercise."""
     counts = {name: {v: list(got).count(v) for v in Verdict} for name, got in verdicts.items()}
     height = 1.5 + 0.36 * len(counts)
+    # A label needs that much room; the description below has all numbers.
+    least = LABEL_SHARE * max((sum(c.values()) for c in counts.values()), default=0)
 
     def draw(axes: "Axes", text: str, ground: str) -> None:
         for verdict in (v for v in Verdict if any(c[v] for c in counts.values())):
@@ -62,7 +68,7 @@ def verdict_chart(verdicts: Mapping[str, Sequence[Verdict]]) -> Chart:
                 range(len(counts)), widths, left=before, color=colour or text, hatch=hatch,
                 edgecolor=ground, linewidth=1, label=str(verdict),
             )  # fmt: skip
-            labels = [str(width) if width else "" for width in widths]
+            labels = [str(width) if width > least else "" for width in widths]
             for label in axes.bar_label(bars, labels, label_type="center", fontsize=9):
                 if label.get_text():
                     label.set_bbox({"facecolor": ground, "edgecolor": "none", "pad": 1.5})
@@ -103,6 +109,31 @@ def score_chart(scores: Sequence[float], most: float) -> Chart:
     told = [f"{low:g} to {high:g} points: {count}" for low, high, count in bins if count]
     told.append(f"median {middle:g} of {most:g} points")
     return _chart("Scores", draw, 3.4, "; ".join(told))
+
+
+def time_chart(seconds: Sequence[float]) -> Chart:
+    """How long grading took for how many submissions (at least one); each step is half as much
+    again."""
+    times = [max(s, 0.1) for s in seconds]
+    first, last = (math.floor(math.log(t, STEP)) for t in (min(times), max(times)))
+    edges = [STEP**n for n in range(first, last + 2)]
+    counts = Counter(math.floor(math.log(t, STEP)) - first for t in times)
+
+    def draw(axes: "Axes", text: str, ground: str) -> None:
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+        axes.hist(times, bins=edges, color="#0072B2", edgecolor=ground, linewidth=1.5)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlim(edges[0], edges[-1])
+        axes.yaxis.set_major_locator(_whole_numbers())
+        axes.set_xlabel("time (seconds)")
+        axes.set_ylabel("number of submissions")
+
+    told = [f"{edges[n]:.2g} to {edges[n + 1]:.2g} s: {counts[n]}" for n in sorted(counts)]
+    return _chart("Time of grading", draw, 3.4, "; ".join(told))
 
 
 def _until(counts: Mapping[Verdict, int], verdict: Verdict) -> list[int]:

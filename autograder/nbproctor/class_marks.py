@@ -49,7 +49,7 @@ class State(StrEnum):
 
     ABSENT = "nothing handed in"
     UNGRADED = "not graded"
-    WAITING = "waits for a person"
+    WAITING = "waiting for a person"
     DONE = "graded"
 
 

@@ -3,12 +3,13 @@
 import argparse
 import sys
 import warnings
+import webbrowser
 from pathlib import Path
 
 from nbproctor.errors import ConfigError
 from nbproctor.places import course_root
 
-__all__ = ["add_export"]
+__all__ = ["add_export", "add_report"]
 
 FORMATS = ("csv", "canvas", "moodle", "gradescope", "gradescope-autograder")
 
@@ -51,4 +52,25 @@ def _export(options: argparse.Namespace) -> int:
     for warning in told:
         print(f"nbproctor: {warning}", file=sys.stderr)
     print(path)
+    return 0
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor report`."""
+    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
+    parser.add_argument("--to", type=Path, help="where the page goes (reports/LESSON.html)")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from nbproctor.gradebook import Course
+    from nbproctor.lesson_report import write_report
+
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    path, picture = write_report(Course(course_root(options.course)), options.lesson, options.to)
+    print(f"{picture.lesson.name}: {picture.graded} of {picture.students} students have a mark")
+    print(path)
+    if options.open:
+        webbrowser.open(path.resolve().as_uri())
     return 0

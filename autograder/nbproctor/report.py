@@ -21,7 +21,18 @@ from nbproctor.sandbox.plan import Level
 if TYPE_CHECKING:
     from nbproctor.charts import Chart
 
-__all__ = ["SYMBOLS", "StudentRow", "check_lines", "check_page", "class_page", "plain", "points"]
+__all__ = [
+    "SYMBOLS",
+    "StudentRow",
+    "check_lines",
+    "check_page",
+    "class_page",
+    "message",
+    "place",
+    "plain",
+    "points",
+    "rendered",
+]
 
 SYMBOLS = {
     Verdict.PASSED: "✓",
@@ -148,7 +159,7 @@ def place(sandbox: str) -> str:
 
 def check_page(report: Report, title: str) -> str:
     """A learner's own result as one HTML page."""
-    return _render("check.html", title=title, report=report, message=message, total=total(report))
+    return rendered("check.html", title=title, report=report, message=message, total=total(report))
 
 
 def class_page(rows: Sequence[StudentRow], title: str, notes: Sequence[str] = ()) -> str:
@@ -159,7 +170,7 @@ def class_page(rows: Sequence[StudentRow], title: str, notes: Sequence[str] = ()
     """
     columns = list(dict.fromkeys(r.grade_id for row in rows for r in row.results))
     most = max((sum(r.points for r in row.results) for row in rows), default=0.0)
-    return _render(
+    return rendered(
         "class.html",
         title=title,
         rows=rows,
@@ -192,7 +203,8 @@ def _verdicts(rows: Sequence[StudentRow], grade_id: str) -> list[Verdict]:
     return [r.verdict for row in rows for r in row.results if r.grade_id == grade_id]
 
 
-def _render(template: str, **values: Any) -> str:
+def rendered(template: str, **values: Any) -> str:
+    """A page of this package's templates, with its style and policy."""
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     shared = {"style": _environment().trusted(style), "style_hash": digest}

@@ -89,7 +89,7 @@ def test_the_table_has_a_row_for_each_student_and_exercise(folder, tmp_path):
         ("test_half", "passed", "3", "3", "tests"),
         ("essay", "to be graded by hand", "", "2", ""),
     ]
-    assert {row["state"] for row in bob} == {"waits for a person"}
+    assert {row["state"] for row in bob} == {"waiting for a person"}
     assert {row["handed_in"] for row in bob} == {"2026-11-20T10:00:00Z"}
     zoe = [row for row in rows if row["student"] == "zoe"]
     assert {(r["score"], r["total"], r["verdict"]) for r in zoe} == {("", "", "")}
