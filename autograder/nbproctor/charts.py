@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.ticker import MaxNLocator
 
-__all__ = ["Chart", "score_chart", "time_chart", "verdict_chart"]
+__all__ = [
+    "Chart",
+    "change_chart",
+    "comparison_chart",
+    "score_chart",
+    "time_chart",
+    "verdict_chart",
+]
 
 WIDTH_IN = 5.6
 MOST_BINS = 12
 STEP = 1.5
+MOST_CHANGES = 15
 LABEL_SHARE = 0.03
 MOST_LETTERS = 40
 # Colour and hatch of each verdict; the colour "" is the page's own text colour. Hatches of dots,
@@ -101,12 +109,11 @@ def score_chart(scores: Sequence[float], most: float) -> Chart:
         axes.set_xlabel("score (points)")
         axes.set_ylabel("number of students")
 
-    last = len(edges) - 2
-    bins = [
-        (low, high, sum(low <= s < high or (n == last and s >= high) for s in scores))
-        for n, (low, high) in enumerate(pairwise(edges))
+    told = [
+        f"{low:g} to {high:g} points: {count}"
+        for (low, high), count in zip(pairwise(edges), _in_bins(scores, edges), strict=True)
+        if count
     ]
-    told = [f"{low:g} to {high:g} points: {count}" for low, high, count in bins if count]
     told.append(f"median {middle:g} of {most:g} points")
     return _chart("Scores", draw, 3.4, "; ".join(told))
 
@@ -134,6 +141,63 @@ def time_chart(seconds: Sequence[float]) -> Chart:
 
     told = [f"{edges[n]:.2g} to {edges[n + 1]:.2g} s: {counts[n]}" for n in sorted(counts)]
     return _chart("Time of grading", draw, 3.4, "; ".join(told))
+
+
+def comparison_chart(before: Sequence[float], after: Sequence[float], most: float) -> Chart:
+    """How many students (at least one) had how many points, and would have."""
+    edges = _edges(most)
+
+    def draw(axes: "Axes", text: str, ground: str) -> None:
+        axes.hist(before, bins=edges, color="#999999", alpha=0.6, label="before")
+        axes.hist(after, bins=edges, histtype="step", color="#0072B2", linewidth=2.5, label="after")
+        axes.set_xlim(0, edges[-1])
+        axes.set_xticks(edges)
+        axes.yaxis.set_major_locator(_whole_numbers())
+        axes.set_xlabel("score (points)")
+        axes.set_ylabel("number of students")
+        axes.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, labelcolor=text
+        )
+
+    told = [
+        f"{low:g} to {high:g} points: {was} before, {will} after"
+        for (low, high), was, will in zip(
+            pairwise(edges), _in_bins(before, edges), _in_bins(after, edges), strict=True
+        )
+        if was or will
+    ]
+    return _chart("Scores before and after", draw, 3.4, "; ".join(told))
+
+
+def change_chart(changes: Sequence[float]) -> Chart:
+    """How many students (at least one) gain or lose how many points."""
+    counts = Counter(round(change, 2) for change in changes)
+    if len(counts) > MOST_CHANGES:
+        counts = Counter(float(round(change)) for change in changes)
+    points = sorted(counts)
+    colours = ["#D55E00" if p < 0 else "#999999" if p == 0 else "#009E73" for p in points]
+
+    def draw(axes: "Axes", text: str, ground: str) -> None:
+        bars = axes.bar(
+            range(len(points)), [counts[p] for p in points], color=colours, edgecolor=ground
+        )
+        axes.bar_label(bars, fontsize=9)
+        axes.set_xticks(range(len(points)), [f"{p:+g}" for p in points])
+        axes.yaxis.set_major_locator(_whole_numbers())
+        axes.set_xlabel("change (points)")
+        axes.set_ylabel("number of students")
+
+    told = [f"{p:+g} points: {counts[p]}" for p in points]
+    return _chart("Change of marks", draw, 3.4, "; ".join(told))
+
+
+def _in_bins(scores: Sequence[float], edges: Sequence[float]) -> list[int]:
+    """How many scores lie in each bin; the last one has its upper edge too."""
+    last = len(edges) - 2
+    return [
+        sum(low <= s < high or (n == last and s >= high) for s in scores)
+        for n, (low, high) in enumerate(pairwise(edges))
+    ]
 
 
 def _until(counts: Mapping[Verdict, int], verdict: Verdict) -> list[int]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbproctor.cli_class import add_grade
-from nbproctor.cli_results import add_export, add_report
+from nbproctor.cli_results import add_export, add_regrade, add_report
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root
@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="a page about a lesson and its class")
     add_report(report)
 
+    regrade = commands.add_parser("regrade", help="see what grading again changes, then do it")
+    add_regrade(regrade)
+
     demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
     demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
     demo.set_defaults(run=_demo)
@@ -95,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    for command in (check, grade, export, report, demo, build, bench):
+    for command in (check, grade, export, report, regrade, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 

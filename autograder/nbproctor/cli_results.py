@@ -1,15 +1,21 @@
 """The commands `nbproctor export`, `report` and `regrade`: what comes of a class's marks."""
 
 import argparse
+import os
 import sys
 import warnings
 import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbproctor.errors import ConfigError
 from nbproctor.places import course_root
+from nbproctor.sandbox.plan import Level
 
-__all__ = ["add_export", "add_report"]
+if TYPE_CHECKING:
+    from nbproctor.gradebook import Course
+
+__all__ = ["add_export", "add_regrade", "add_report"]
 
 FORMATS = ("csv", "canvas", "moodle", "gradescope", "gradescope-autograder")
 
@@ -73,4 +79,66 @@ def _report(options: argparse.Namespace) -> int:
     print(path)
     if options.open:
         webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def add_regrade(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor regrade`."""
+    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
+    step = parser.add_mutually_exclusive_group(required=True)
+    step.add_argument("--preview", action="store_true", help="show what would change")
+    step.add_argument("--apply", action="store_true", help="record what the preview showed")
+    step.add_argument("--discard", action="store_true", help="forget the preview")
+    parser.add_argument("--to", type=Path, help="where the page goes (reports/LESSON_regrade.html)")
+    parser.add_argument("--workers", type=int, help="submissions at the same time (one per core)")
+    parser.add_argument(
+        "--sandbox",
+        type=Level,
+        choices=list(Level),
+        help="the weakest sandbox that will do (what the course's settings say)",
+    )
+    parser.set_defaults(run=_regrade)
+
+
+def _regrade(options: argparse.Namespace) -> int:
+    from nbproctor.gradebook import Course
+    from nbproctor.regrade import apply_preview, discard_preview
+    from nbproctor.watching import Quiet
+
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    course = Course(course_root(options.course))
+    if options.preview:
+        return _preview(course, options)
+    if options.discard:
+        discard_preview(course, options.lesson)
+        print("The preview is forgotten; no mark was changed.")
+        return 0
+    applied = apply_preview(course, options.lesson, Quiet(), options.sandbox)
+    print(f"{applied.lesson}: recorded for {len(applied.changes)} students, as the preview showed")
+    return 0
+
+
+def _preview(course: "Course", options: argparse.Namespace) -> int:
+    from nbproctor.pool import LocalCrew
+    from nbproctor.regrade import make_preview
+    from nbproctor.regrade_report import regrade_lines, regrade_page
+    from nbproctor.spreadsheet import write_whole
+    from nbproctor.watching import Bar
+
+    workers = os.cpu_count() or 1 if options.workers is None else options.workers
+    watch = Bar()
+    proposal = make_preview(
+        course, options.lesson, lambda packs: LocalCrew(packs, workers), watch, options.sandbox
+    )
+    watch.close()
+    path = options.to or course.root / "reports" / f"{proposal.lesson}_regrade.html"
+    if options.to is None:
+        path.parent.mkdir(exist_ok=True)
+    write_whole(path, regrade_page(proposal).encode())
+    print("\n".join(regrade_lines(proposal)))
+    print(f"\nThe same as a page: {path}")
+    if not proposal.changes:
+        print("There is nothing to record.")
+        return 0
+    print(f"Nothing is recorded yet: nbproctor regrade {proposal.lesson} --apply, or --discard")
     return 0
