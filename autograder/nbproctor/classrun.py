@@ -8,29 +8,22 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from types import FrameType
 
-from nbproctor.due import Context, Due, Rerun, about, is_final
+from nbproctor.desk import Desk, open_desk
+from nbproctor.due import Rerun, is_final
 from nbproctor.errors import ConfigError, GradebookError, LedgerError, NbproctorError
-from nbproctor.filing import Filing
 from nbproctor.gradebook import Course
-from nbproctor.ledger import Ledger, digest_of_submission, key_of
-from nbproctor.marks import MarksWriter, open_gradebook
-from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
-from nbproctor.places import FOLDER
+from nbproctor.ledger import digest_of_submission, key_of
+from nbproctor.places import LOCK
 from nbproctor.recorder import Recorder, Result, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
-from nbproctor.staging import Recorded
 from nbproctor.watching import How, Outcome, Summary, Watch
 from nbproctor.work import Crew, Done, Job, LessonPack
 
-__all__ = ["LEDGER", "CrewFactory", "grade_class"]
-
-LEDGER = f"{FOLDER}/ledger.sqlite"
-LOCK = f"{FOLDER}/grade.lock"
+__all__ = ["CrewFactory", "grade_class", "lock_course"]
 
 CrewFactory = Callable[[Mapping[str, LessonPack]], Crew]
 
@@ -60,34 +53,25 @@ def grade_class(
         KeyboardInterrupt: a second interrupt came. What was graded is recorded.
     """
     began = time.monotonic()
-    assignment = resolve_lesson(course, lesson)
-    with ExitStack() as stack:
-        stack.enter_context(_lock(course.root / LOCK))
-        filing = Filing(course, assignment, notebooks_of(course, assignment), sandbox)
-        if filing.level is Level.OFF:
+    with lock_course(course), open_desk(course, lesson, watch.say, rerun, sandbox) as desk:
+        if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
-        strongest_level(filing.level)
-        ledger = stack.enter_context(Ledger(course.root / LEDGER, watch.say))
-        packed = lesson_packs(course, assignment, filing.names, filing.limits, filing.level)
-        contexts = {
-            name: Context(ledger.context(about(pack)), pack, read)
-            for name, (pack, read) in packed.items()
-        }
-        engine = open_gradebook(course.coursedir.db_url)
-        stack.callback(engine.dispose)
-        writer = MarksWriter(engine, assignment, filing.penalties, filing.creates_students)
-        recorded = Recorded.read(course.coursedir.db_url, assignment)
-        due = Due(filing, ledger, contexts, recorded, rerun)
-        run = _Run(due, writer, watch, Summary(assignment))
-        run.grade(filing.students(students), crew_factory)
+        strongest_level(desk.filing.level)
+        run = _Run(desk, watch)
+        run.grade(desk.filing.students(students), crew_factory)
     run.summary.seconds = time.monotonic() - began
     watch.end(run.summary)
     return run.summary
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the course for this process."""
+def lock_course(course: Course) -> Iterator[None]:
+    """Hold a course for this process.
+
+    Raises:
+        ConfigError: another one holds it.
+    """
+    path = course.root / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
@@ -108,10 +92,11 @@ def _lock(path: Path) -> Iterator[None]:
 class _Run:
     """One run over a class. In memory are the students that the crew works on, and a batch."""
 
-    def __init__(self, due: Due, writer: MarksWriter, watch: Watch, summary: Summary) -> None:
-        self.due, self.watch, self.summary = due, watch, summary
-        self.filing, self.ledger, self.contexts = due.filing, due.ledger, due.contexts
-        self.recorder = Recorder(self.filing, writer, self.ledger, self.contexts, self._see)
+    def __init__(self, desk: Desk, watch: Watch) -> None:
+        self.due, self.filing, self.ledger = desk.due, desk.filing, desk.ledger
+        self.contexts, self.watch = desk.contexts, watch
+        self.summary = Summary(self.filing.assignment)
+        self.recorder = Recorder(desk.filing, desk.writer, desk.ledger, desk.contexts, self._see)
         self.open: dict[str, Student] = {}
         self.stopping = False
 

@@ -1,4 +1,4 @@
-"""The command line: `nbproctor check`, `grade`, `demo`, `doctor`, `build` and `bench`.
+"""The command line: `nbproctor check`, `grade`, `report`, `export` and others.
 
 Importing this module imports neither torch nor nbgrader: `--help` answers at once.
 """
@@ -10,7 +10,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-from nbproctor.cli_class import add_grade
+from nbproctor.cli_class import add_grade, add_ledger
 from nbproctor.cli_results import add_export, add_regrade, add_report
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
 
     grade = commands.add_parser("grade", help="grade what a class handed in")
     add_grade(grade)
+    ledger = commands.add_parser("ledger", help="results that need not be computed again")
+    add_ledger(ledger)
 
     export = commands.add_parser("export", help="marks for a spreadsheet or a learning platform")
     add_export(export)
@@ -98,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    for command in (check, grade, export, report, regrade, demo, build, bench):
+    for command in (check, grade, ledger, export, report, regrade, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 

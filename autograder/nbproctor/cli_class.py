@@ -4,16 +4,19 @@ import argparse
 import os
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbproctor.errors import LedgerError
 from nbproctor.places import course_root
 from nbproctor.sandbox.plan import Level
 
 if TYPE_CHECKING:
+    from nbproctor.ledger import Ledger
     from nbproctor.watching import Watch
     from nbproctor.work import Crew, LessonPack
 
-__all__ = ["add_grade"]
+__all__ = ["add_grade", "add_ledger"]
 
 RERUN = ("changed", "failed", "all")
 
@@ -41,6 +44,68 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--quiet", action="store_true", help="say only what went wrong")
     output.add_argument("--json", action="store_true", help="lines for a program, on stdout")
     parser.set_defaults(run=_grade)
+
+
+def add_ledger(parser: argparse.ArgumentParser) -> None:
+    """The commands below `nbproctor ledger`."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("list", help="what results there are").set_defaults(run=_list)
+    verify = commands.add_parser("verify", help="check every result; status 1 if one is damaged")
+    verify.set_defaults(run=_verify)
+    why = commands.add_parser("why", help="why a submission is or is not graded again")
+    why.add_argument("lesson", help="a lesson's number or name")
+    why.add_argument("student")
+    why.set_defaults(run=_why)
+    prune = commands.add_parser("prune", help="remove results that are in no gradebook any more")
+    prune.set_defaults(run=_prune)
+    for command in commands.choices.values():
+        command.add_argument(
+            "--course", type=Path, default=argparse.SUPPRESS, help="the course folder"
+        )
+
+
+def _list(options: argparse.Namespace) -> int:
+    from nbproctor.explain import ledger_lines
+
+    with _ledger(options) as ledger:
+        print("\n".join(ledger_lines(ledger)))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    with _ledger(options) as ledger:
+        problems = list(ledger.damaged())
+        count = sum(1 for _ in ledger.entries())
+    print("\n".join([*problems, f"{count} results, {len(problems)} problems"]))
+    return 1 if problems else 0
+
+
+def _why(options: argparse.Namespace) -> int:
+    from nbproctor.desk import open_desk
+    from nbproctor.explain import why_lines
+    from nbproctor.gradebook import Course
+
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    course = Course(course_root(options.course))
+    with open_desk(course, options.lesson, print) as desk:
+        print("\n".join(why_lines(desk, options.student)))
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    with _ledger(options) as ledger:
+        print(f"{ledger.prune(ledger.in_use())} results removed")
+    return 0
+
+
+def _ledger(options: argparse.Namespace) -> "Ledger":
+    from nbproctor.ledger import Ledger
+    from nbproctor.places import LEDGER
+
+    path = course_root(options.course) / LEDGER
+    if not path.is_file():
+        raise LedgerError("there is no ledger yet: `nbproctor grade` makes it", where=path)
+    return Ledger(path, print)
 
 
 def _grade(options: argparse.Namespace) -> int:

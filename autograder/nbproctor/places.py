@@ -10,12 +10,12 @@ from typing import Any, Self
 from nbproctor.errors import ConfigError
 from nbproctor.sealed import digest_of
 
-__all__ = ["FOLDER", "NEW", "Place", "course_root", "path_of", "submission_digest"]
+__all__ = ["LEDGER", "LOCK", "NEW", "Place", "course_root", "path_of", "submission_digest"]
 
 COURSE_MARK = "nbgrader_config.py"
 
 # Beside nbgrader's folders: what nbproctor remembers of a course.
-FOLDER = ".nbproctor"
+LEDGER, LOCK = ".nbproctor/ledger.sqlite", ".nbproctor/grade.lock"
 NEW, OLD = ".unfinished/new", ".unfinished/old"
 
 

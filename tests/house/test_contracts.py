@@ -29,7 +29,8 @@ ORDER = {
         "places ledger collect gradebook_rows marks staging gradebook packing filing release "
         "executed build check bench charts feedback report handout gradescope class_marks formats "
         "gradescope_zip exports class_picture lesson_report classroom demo watching due recorder "
-        "classrun cli_class cli_results cli __init__ __main__"
+        "desk explain classrun proposal regrade regrade_report cli_class cli_results cli "
+        "__init__ __main__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
