@@ -175,6 +175,7 @@ def change_chart(changes: Sequence[float]) -> Chart:
     if len(counts) > MOST_CHANGES:
         counts = Counter(float(round(change)) for change in changes)
     points = sorted(counts)
+    names = [f"{p:+g}" if p else "0" for p in points]
     colours = ["#D55E00" if p < 0 else "#999999" if p == 0 else "#009E73" for p in points]
 
     def draw(axes: "Axes", text: str, ground: str) -> None:
@@ -182,12 +183,12 @@ def change_chart(changes: Sequence[float]) -> Chart:
             range(len(points)), [counts[p] for p in points], color=colours, edgecolor=ground
         )
         axes.bar_label(bars, fontsize=9)
-        axes.set_xticks(range(len(points)), [f"{p:+g}" for p in points])
+        axes.set_xticks(range(len(points)), names)
         axes.yaxis.set_major_locator(_whole_numbers())
         axes.set_xlabel("change (points)")
         axes.set_ylabel("number of students")
 
-    told = [f"{p:+g} points: {counts[p]}" for p in points]
+    told = [f"{name} points: {counts[p]}" for name, p in zip(names, points, strict=True)]
     return _chart("Change of marks", draw, 3.4, "; ".join(told))
 
 

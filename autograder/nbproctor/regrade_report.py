@@ -34,23 +34,32 @@ def regrade_lines(proposal: Proposal) -> Iterator[str]:
 
 
 def ranked(proposal: Proposal) -> list[Change]:
-    """Students whose marks change: those who lose most first, then who gains most."""
+    """Students whose marks change: who loses most, who gains most, who had no mark."""
     changing = [change for change in proposal.changes if change.changes_marks]
-    return sorted(changing, key=lambda c: (c.difference >= 0, -abs(c.difference), c.student))
+    return sorted(changing, key=_rank)
+
+
+def _rank(change: Change) -> tuple[bool, bool, float, str]:
+    is_first = change.old_total is None
+    return is_first, change.difference >= 0, -abs(change.difference), change.student
 
 
 def summary(proposal: Proposal) -> str:
     """The proposal in one sentence."""
     changing = ranked(proposal)
-    new = sum(change.old_total is None for change in changing)
-    up = sum(change.difference > 0 and change.old_total is not None for change in changing)
-    down = sum(change.difference < 0 for change in changing)
-    same = len(proposal.changes) - len(changing)
-    return (
-        f"{proposal.lesson}: {up} students gain points, {down} lose some, {new} get their first "
-        f"mark; {same} are graded again with the same marks, {proposal.unchanged} stand as they "
-        f"are, {len(proposal.left)} are left as they are"
-    )
+    had_one = [change for change in changing if change.old_total is not None]
+    up = sum(change.difference > 0 for change in had_one)
+    down = sum(change.difference < 0 for change in had_one)
+    counts = {
+        "gain points": up,
+        "lose some": down,
+        "get their first mark": len(changing) - len(had_one),
+        "same marks again": len(proposal.changes) - len(changing),
+        "not graded again, as nothing has changed": proposal.unchanged,
+        "left as they are": len(proposal.left),
+    }
+    told = "; ".join(f"{name}: {count:,}" for name, count in counts.items())
+    return f"{proposal.lesson}, in students: {told}"
 
 
 def regrade_page(proposal: Proposal) -> str:
@@ -75,17 +84,19 @@ def regrade_page(proposal: Proposal) -> str:
 
 
 def _figures(proposal: Proposal) -> Iterator[Chart]:
-    before = [c.old_total for c in proposal.changes if c.old_total is not None]
+    had_one = [change for change in proposal.changes if change.old_total is not None]
+    before = [change.old_total or 0.0 for change in had_one]
     after = [c.after.total for c in proposal.changes if c.after.total is not None]
     if after:
         yield comparison_chart(before, after, proposal.points)
-        yield change_chart([change.difference for change in proposal.changes])
+    if had_one:
+        yield change_chart([change.difference for change in had_one])
 
 
 def _by_exercise(changes: list[Change]) -> list[tuple[str, int, int]]:
     """Of each cell, for how many its score rises, and falls."""
     up, down = Counter[str](), Counter[str]()
-    for change in changes:
+    for change in (change for change in changes if change.old_total is not None):
         for name, was, now in change.cells:
             (up if (now or 0.0) >= (was or 0.0) else down)[name] += 1
     return [(name, up[name], down[name]) for name in sorted({*up, *down})]
