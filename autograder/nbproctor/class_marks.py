@@ -1,4 +1,4 @@
-"""What a class has: marks as nbgrader's gradebook holds them, reports from the graded notebooks.
+"""The marks of a class, as nbgrader's gradebook holds them.
 
 Nothing is written here, and nothing is made up: a student who was never graded has no score.
 """
@@ -16,13 +16,9 @@ from sqlalchemy import Select, Table, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from nbproctor.errors import ConfigError, GradebookError, UnfinishedError
-from nbproctor.places import path_of, submission_digest
-from nbproctor.records import CellResult, Report, Verdict
-from nbproctor.sealed import read_sealed
+from nbproctor.errors import ConfigError, GradebookError
 
 __all__ = [
-    "Entry",
     "Lesson",
     "Mark",
     "Person",
@@ -31,7 +27,6 @@ __all__ = [
     "lesson_names",
     "lesson_of",
     "opened_gradebook",
-    "read_entries",
     "read_marks",
 ]
 
@@ -100,44 +95,6 @@ class StudentMarks:
         if self.state in (State.ABSENT, State.UNGRADED):
             return None
         return max(0.0, sum(mark.score or 0.0 for mark in self.marks) - self.late_penalty)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One student's marks for a lesson, and what grading said of each notebook, by its name.
-
-    `problem` says, in words, why the marks may not be those of what is handed in now.
-    """
-
-    marks: StudentMarks
-    reports: Mapping[str, Report]
-    problem: str = ""
-
-    @property
-    def person(self) -> Person:
-        return self.marks.person
-
-    @property
-    def state(self) -> State:
-        """How far the marks are. Where a test failed by its own fault they wait for a person."""
-        results = (result for report in self.reports.values() for result in report.results)
-        unfair = any(result.verdict is Verdict.GRADER_ERROR for result in results)
-        state = self.marks.state
-        return State.WAITING if unfair and state is State.DONE else state
-
-    @property
-    def ordered(self) -> list[Mark]:
-        """The marks in the order of the notebooks, where it is known."""
-        known = [(n, r.grade_id) for n, report in self.reports.items() for r in report.results]
-        order = {key: place for place, key in enumerate(known)}
-        marks = self.marks.marks
-        return sorted(marks, key=lambda m: order.get((m.notebook, m.grade_id), len(order)))
-
-    def result(self, mark: Mark) -> CellResult | None:
-        """What grading said of one cell."""
-        report = self.reports.get(mark.notebook)
-        results = report.results if report else ()
-        return next((r for r in results if r.grade_id == mark.grade_id), None)
 
 
 @dataclass(frozen=True)
@@ -286,36 +243,3 @@ def _mark(
     score = None if given is None else float(given) + float(extra or 0.0)
     points = lesson.cells.get((notebook, cell), 0.0)
     return Mark(notebook, cell, score, points, manual is not None, bool(waits))
-
-
-def read_entries(
-    gradebook: Any, coursedir: Any, lesson: Lesson, only: Sequence[str] = ()
-) -> Iterator[Entry]:
-    """All students of the gradebook, or some, with all that is known of them, one at a time."""
-    for marks in read_marks(gradebook, lesson, only):
-        yield Entry(marks, *(_reports(coursedir, lesson, marks) if marks.submitted else ({}, "")))
-
-
-def _reports(coursedir: Any, lesson: Lesson, marks: StudentMarks) -> tuple[dict[str, Report], str]:
-    """What grading said of a student's notebooks, by name; and in words, what is not as it should.
-
-    Only whole graded notebooks count.
-    """
-    student = marks.person.id
-    folder = path_of(coursedir, coursedir.autograded_directory, lesson.name, student)
-    handed_in = path_of(coursedir, coursedir.submitted_directory, lesson.name, student)
-    reports, problem = {}, ""
-    for name in lesson.notebooks:
-        if not (handed_in / f"{name}.ipynb").exists():
-            continue
-        try:
-            found = read_sealed(folder / f"{name}.ipynb")
-        except UnfinishedError as error:
-            problem = error.what
-            continue
-        if found.submission != submission_digest(coursedir, lesson.name, student, name):
-            problem = "another version was handed in since it was graded"
-        about = found.about
-        notes, level = tuple(about.get("notes", ())), str(about.get("sandbox", ""))
-        reports[name] = Report(name, found.results, notes, float(about.get("seconds", 0)), level)
-    return reports, problem

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from nbproctor.class_marks import Entry, Lesson, Mark, State
+from nbproctor.class_entries import Entry
+from nbproctor.class_marks import Lesson, Mark, State
 from nbproctor.records import CellResult, Verdict
 from nbproctor.report import message
 

@@ -12,15 +12,15 @@ from typing import Any
 from nbgrader.plugins import ExportPlugin
 from traitlets import Bool, Dict, Enum, TraitError, Unicode
 
-from nbproctor.class_marks import lesson_names, lesson_of, opened_gradebook, read_entries
+from nbproctor.canvas import CanvasForm, canvas
+from nbproctor.class_entries import read_entries
+from nbproctor.class_marks import lesson_names, lesson_of, opened_gradebook
 from nbproctor.errors import ConfigError, NbproctorError
 from nbproctor.filing import Filing
 from nbproctor.formats import (
-    CanvasForm,
     Exported,
     LessonEntries,
     MoodleForm,
-    canvas,
     moodle,
     table,
 )

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor import gradescope, handout
-from nbproctor.class_marks import Entry, Lesson, State
+from nbproctor.class_entries import Entry
+from nbproctor.class_marks import Lesson, State
 from nbproctor.errors import ConfigError
 from nbproctor.formats import Exported, LessonEntries
 from nbproctor.gradescope import GradescopeForm, results_json

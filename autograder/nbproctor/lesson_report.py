@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nbproctor.charts import Chart, score_chart, time_chart, verdict_chart
-from nbproctor.class_marks import State, lesson_of, opened_gradebook, read_entries
+from nbproctor.class_entries import read_entries
+from nbproctor.class_marks import State, lesson_of, opened_gradebook
 from nbproctor.class_picture import ClassPicture, Line, Listed
 from nbproctor.gradebook import Course
 from nbproctor.records import Verdict

@@ -27,10 +27,10 @@ ORDER = {
         "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app kernel "
         "judge_process graded_notebook sealed forbidden grade work frames parcels worker pool "
         "places ledger collect gradebook_rows marks staging gradebook packing filing release "
-        "executed build check bench charts feedback report handout gradescope class_marks formats "
-        "gradescope_zip exports class_picture lesson_report classroom demo watching due recorder "
-        "desk explain classrun proposal regrade regrade_report cli_class cli_results cli "
-        "__init__ __main__"
+        "executed build check bench charts feedback report handout gradescope class_marks "
+        "class_entries formats canvas gradescope_zip exports class_picture lesson_report "
+        "classroom demo watching due recorder desk explain classrun proposal regrade "
+        "regrade_report cli_class cli_results cli __init__ __main__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}

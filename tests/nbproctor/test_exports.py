@@ -14,7 +14,8 @@ import pytest
 from classes import Graded, enter, grade_as, tiny_course
 
 from nbproctor import gradescope, handout
-from nbproctor.class_marks import lesson_of, opened_gradebook, read_entries
+from nbproctor.class_entries import read_entries
+from nbproctor.class_marks import lesson_of, opened_gradebook
 from nbproctor.cli import main
 from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.exports import run_export

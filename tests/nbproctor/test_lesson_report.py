@@ -9,7 +9,8 @@ import pytest
 from classes import Graded, enter, grade_as, tiny_course
 from test_report import HOSTILE, Page
 
-from nbproctor.class_marks import Entry, Lesson, Mark, Person, State, StudentMarks
+from nbproctor.class_entries import Entry
+from nbproctor.class_marks import Lesson, Mark, Person, State, StudentMarks
 from nbproctor.class_picture import MOST_LINES, MOST_LISTED, ClassPicture, mistake_name
 from nbproctor.cli import main
 from nbproctor.gradebook import Course
