@@ -21,6 +21,7 @@ from nbproctor.formats import (
     LessonEntries,
     field_of,
     given,
+    name_warnings,
     some,
     state_warnings,
 )
