@@ -13,13 +13,13 @@ from types import FrameType
 
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import Rerun, is_final
-from nbproctor.errors import ConfigError, GradebookError, LedgerError, NbproctorError
+from nbproctor.errors import ConfigError, GradebookError, GraderError, LedgerError, NbproctorError
+from nbproctor.feedback_pages import FeedbackPages
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
 from nbproctor.places import LOCK
 from nbproctor.recorder import Recorder, Result, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
-from nbproctor.sandbox.process import strongest_level
 from nbproctor.watching import How, Outcome, Summary, Watch
 from nbproctor.work import Crew, Done, Job, LessonPack
 
@@ -36,6 +36,7 @@ def grade_class(
     students: Sequence[str] = (),
     rerun: Rerun = Rerun.CHANGED,
     sandbox: Level | None = None,
+    feedback: bool = False,
 ) -> Summary:
     """Grade what a class handed in for a lesson, and record it.
 
@@ -44,20 +45,21 @@ def grade_class(
         crew_factory: makes the crew that grades, given the lesson's notebooks.
         students: only these; all who handed in if empty.
         sandbox: the weakest level that will do, in place of the course's own setting.
+        feedback: whether to write feedback, too, where it is missing or outdated.
 
     Raises:
         ConfigError: the lesson or a student is unknown, or another run grades in this course.
         LessonError, GradebookError: the lesson is not released as it is now, or the gradebook is
             locked.
-        SandboxError: this machine cannot give the level.
+        GraderError: the crew cannot grade, or cannot go on: no sandbox, no worker. What was graded
+            is recorded.
         KeyboardInterrupt: a second interrupt came. What was graded is recorded.
     """
     began = time.monotonic()
     with lock_course(course), open_desk(course, lesson, watch.say, rerun, sandbox) as desk:
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
-        strongest_level(desk.filing.level)
-        run = _Run(desk, watch)
+        run = _Run(desk, watch, course if feedback else None)
         run.grade(desk.filing.students(students), crew_factory)
     run.summary.seconds = time.monotonic() - began
     watch.end(run.summary)
@@ -92,11 +94,17 @@ def lock_course(course: Course) -> Iterator[None]:
 class _Run:
     """One run over a class. In memory are the students that the crew works on, and a batch."""
 
-    def __init__(self, desk: Desk, watch: Watch) -> None:
+    def __init__(self, desk: Desk, watch: Watch, feedback_for: Course | None) -> None:
         self.due, self.filing, self.ledger = desk.due, desk.filing, desk.ledger
         self.contexts, self.watch = desk.contexts, watch
         self.summary = Summary(self.filing.assignment)
         self.recorder = Recorder(desk.filing, desk.writer, desk.ledger, desk.contexts, self._see)
+        self.pages: FeedbackPages | None = None
+        if feedback_for is not None:
+            assignment = self.filing.assignment
+            self.pages = FeedbackPages(
+                feedback_for, assignment, desk.writer, desk.ledger, self._without_page
+            )
         self.open: dict[str, Student] = {}
         self.stopping = False
 
@@ -109,10 +117,15 @@ class _Run:
                 with crew_factory(packs) as crew:
                     for done in crew.grade(self._jobs(students)):
                         self._take(done)
-            except KeyboardInterrupt:
-                self.recorder.flush()
+            except (KeyboardInterrupt, GraderError):
+                self._flush()
                 raise
-            self.recorder.flush()
+            self._flush()
+
+    def _flush(self) -> None:
+        self.recorder.flush()
+        if self.pages is not None:
+            self.pages.flush()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -123,7 +136,8 @@ class _Run:
                 raise KeyboardInterrupt
             self.stopping = True
             count = len(self.open)
-            self.watch.say(f"finishing {count} submissions; press Ctrl-C again to stop now")
+            submissions = "1 submission" if count == 1 else f"{count} submissions"
+            self.watch.say(f"finishing {submissions}; press Ctrl-C again to stop now")
 
         before = signal.signal(signal.SIGINT, interrupted)
         try:
@@ -148,6 +162,9 @@ class _Run:
         if not hand_in.notebooks:
             expected = ", ".join(f"{notebook}.ipynb" for notebook in self.filing.names)
             error = f"no notebook of this lesson was handed in (expected: {expected})"
+            return self._see(Outcome(name, How.NO_MARK, error=error))
+        if not self.recorder.writer.admits(name):
+            error = "the gradebook does not know this student, and the course says to create none"
             return self._see(Outcome(name, How.NO_MARK, error=error))
         reason, reports = self.due.look(hand_in)
         if not reason:
@@ -199,3 +216,9 @@ class _Run:
         if outcome.error:
             summary.without[outcome.student] = outcome.error
         self.watch.see(outcome)
+        if self.pages is not None and outcome.how is not How.NO_MARK:
+            self.pages.add(outcome.student)
+
+    def _without_page(self, student: str, error: str) -> None:
+        self.summary.without_feedback[student] = error
+        self.watch.say(f"{student} has no feedback: {error}")

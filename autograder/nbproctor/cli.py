@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
+from nbproctor.bench.command import add_bench
 from nbproctor.cli_class import add_grade, add_ledger
 from nbproctor.cli_results import add_export, add_regrade, add_report
 from nbproctor.config import Limits
@@ -74,10 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--force", action="store_true", help="execute what is up to date, too")
     build.set_defaults(run=_build)
 
-    bench = commands.add_parser("bench", help="time a submission, with nbgrader alone and with us")
-    bench.add_argument("lesson", nargs="?", default="02", help="a lesson's number or name (02)")
-    bench.add_argument("--runs", type=int, default=5, help="runs of each, after a warm-up (5)")
-    bench.set_defaults(run=_bench)
+    bench = commands.add_parser("bench", help="time grading, by nbgrader alone and by us")
+    add_bench(bench)
 
     check.add_argument(
         "--sandbox", type=Level, choices=list(Level), help=f"{LEAST} (what there is)"
@@ -169,15 +168,6 @@ def _build(options: argparse.Namespace) -> int:
     root = course_root(options.course)
     build_course(root, options.lessons, options.check, force=options.force)
     return 0
-
-
-def _bench(options: argparse.Namespace) -> int:
-    from nbproctor.bench import run_bench
-
-    if options.runs < 1:
-        raise ConfigError("there is nothing to time", expected="--runs 1 or more", got=options.runs)
-    root = course_root(options.course)
-    return run_bench(root, _lesson_name(root, options.lesson), options.runs)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,17 @@
 import argparse
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbproctor.errors import LedgerError
+from nbproctor.errors import ConfigError, LedgerError
 from nbproctor.places import course_root
 from nbproctor.sandbox.plan import Level
 
 if TYPE_CHECKING:
+    from traitlets.config import Config
+
     from nbproctor.ledger import Ledger
     from nbproctor.watching import Watch
     from nbproctor.work import Crew, LessonPack
@@ -25,7 +27,22 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
     """The options of `nbproctor grade`."""
     parser.add_argument("lesson", help="a lesson's number or name, for example 02")
     parser.add_argument("students", nargs="*", metavar="STUDENT", help="only these (all)")
-    parser.add_argument("--workers", type=int, help="submissions at the same time (one per core)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, help="processes on this machine (one per core)")
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="grade on the workers of this Dask scheduler (c.Cluster of the course's settings)",
+    )
+    parser.add_argument(
+        "--resources", metavar="GPU=1", help="what a worker of the cluster must offer (nothing)"
+    )
+    parser.add_argument(
+        "--wait-for-workers",
+        type=float,
+        metavar="S",
+        help="seconds to go on without a usable worker of the cluster (60)",
+    )
     parser.add_argument(
         "--rerun",
         choices=RERUN,
@@ -40,6 +57,7 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
         choices=list(Level),
         help="the weakest sandbox that will do (what the course's settings say)",
     )
+    parser.add_argument("--feedback", action="store_true", help="write feedback in the same pass")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--quiet", action="store_true", help="say only what went wrong")
     output.add_argument("--json", action="store_true", help="lines for a program, on stdout")
@@ -112,25 +130,52 @@ def _grade(options: argparse.Namespace) -> int:
     from nbproctor.classrun import grade_class
     from nbproctor.due import Rerun
     from nbproctor.gradebook import Course
-    from nbproctor.pool import LocalCrew
 
-    workers = os.cpu_count() or 1 if options.workers is None else options.workers
-
-    def crew(packs: Mapping[str, "LessonPack"]) -> "Crew":
-        return LocalCrew(packs, workers)
-
+    course, watch = Course(course_root(options.course)), _watch(options)
     # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
     warnings.filterwarnings("ignore", module=r"nbgrader\.")
     summary = grade_class(
-        Course(course_root(options.course)),
+        course,
         options.lesson,
-        crew,
-        _watch(options),
+        _crew_factory(options, course.config, watch),
+        watch,
         students=options.students,
         rerun=Rerun(options.rerun),
         sandbox=options.sandbox,
+        feedback=options.feedback,
     )
     return 0 if summary.is_complete else 1
+
+
+def _crew_factory(
+    options: argparse.Namespace, config: "Config", watch: "Watch"
+) -> "Callable[[Mapping[str, LessonPack]], Crew]":
+    """Who grades: a cluster where one is named, or else processes on this machine."""
+    from nbproctor.cluster_settings import Cluster, resources_from
+    from nbproctor.pool import LocalCrew
+
+    cluster = Cluster(config=config)
+    if options.scheduler is not None:
+        cluster = cluster.at(options.scheduler)
+    if options.resources is not None:
+        cluster.resources = resources_from(options.resources)
+    if options.wait_for_workers is not None:
+        cluster.wait_for_workers_s = options.wait_for_workers
+    if options.workers is not None or not cluster.is_set:
+        if options.resources is not None or options.wait_for_workers is not None:
+            raise ConfigError(
+                "--resources and --wait-for-workers are for clusters",
+                expected="--scheduler, or a cluster in the course's settings (c.Cluster)",
+            )
+        workers = os.cpu_count() or 1 if options.workers is None else options.workers
+        return lambda packs: LocalCrew(packs, workers)
+    try:
+        from nbproctor.cluster import ClusterCrew
+    except ImportError as error:
+        raise ConfigError(
+            "grading on a cluster takes Dask", expected="plusx[cluster] installed", got=error
+        ) from error
+    return lambda packs: ClusterCrew(packs, cluster, watch.say)
 
 
 def _watch(options: argparse.Namespace) -> "Watch":

@@ -20,13 +20,11 @@ from nbproctor.records import Report, Verdict, report_from
 from nbproctor.sandbox.plan import Level
 from nbproctor.sealed import digest_of
 from nbproctor.staging import Recorded
-from nbproctor.versions import imported_libraries, versions
+from nbproctor.versions import libraries_of, versions
 from nbproctor.work import LessonPack
 
 __all__ = ["Context", "Due", "Rerun", "levels_from"]
 
-# What student code may import without the lesson's doing so, and what runs it.
-ALWAYS = ("IPython", "ipykernel", "numpy", "torch")
 # Verdicts that a busy or broken machine can cause.
 SHAKY = (
     Verdict.TIMED_OUT,
@@ -62,14 +60,13 @@ class Context:
 def about(pack: LessonPack) -> dict[str, object]:
     """What the results of a notebook depend on, besides submissions."""
     files = {name: _digest(data) for name, data in pack.files.items()}
-    libraries = (*ALWAYS, *imported_libraries(pack.source))
     return {
         "lesson and tests": _digest(pack.source),
         "release": _digest(pack.release),
         "files": files,
         "limits": asdict(pack.limits),
         "sandbox asked for": str(pack.sandbox),
-        "versions": versions(dict.fromkeys(libraries)),
+        "versions": versions(libraries_of(pack.source)),
         "name": pack.name,
     }
 

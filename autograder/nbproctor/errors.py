@@ -8,6 +8,7 @@ NbproctorError
 ├── LedgerError        the ledger of results cannot be used, or an entry is damaged
 ├── UnfinishedError    a student's result is missing, or not whole
 ├── GraderError        the grader itself failed (judge, kernel start): nobody's answer is at fault
+│   ├── ClusterError       there is no scheduler, or no node that may grade: go on later
 │   ├── SandboxError       student code cannot be confined as the settings ask: nothing is graded
 │   └── ProxyLimitError    a test asks of a proxy what a proxy cannot do: the test's author is told
 └── RemoteError        a call into the student kernel gave no usable answer
@@ -22,6 +23,7 @@ NbproctorError
 __all__ = [
     "BadReplyError",
     "BuildError",
+    "ClusterError",
     "ConfigError",
     "GradebookError",
     "GraderError",
@@ -83,6 +85,10 @@ class UnfinishedError(NbproctorError):
 
 class GraderError(NbproctorError):
     """The grader itself failed: nobody's answer is at fault."""
+
+
+class ClusterError(GraderError):
+    """There is no scheduler, or no node that may grade: what is graded is kept, the rest waits."""
 
 
 class SandboxError(GraderError):

@@ -21,7 +21,7 @@ from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
 from nbproctor.sandbox.warden import Reason
 
-__all__ = ["Graded", "blank_notebook", "grade_submission"]
+__all__ = ["Graded", "blank_notebook", "grade_submission", "modules_of"]
 
 # What the warden ended a kernel for, and what that makes of the answer.
 EXCESSES = {
@@ -74,7 +74,7 @@ def _grade(
     if submission.unreadable:
         run = _Run(lesson, submission, planned, limits)
     else:
-        server = warm_server(_modules_of(lesson), limits.start_timeout_s)
+        server = warm_server(modules_of(lesson), limits.start_timeout_s)
         with (
             JudgeProcess(lesson, limits, level, files, server) as judge,
             StudentKernel(limits, level, files, server) as kernel,
@@ -94,7 +94,7 @@ def _grade(
     return Graded(notebook, report)
 
 
-def _modules_of(lesson: Lesson) -> set[str]:
+def modules_of(lesson: Lesson) -> set[str]:
     """What the lesson's own given cells import."""
     return {m for cell in lesson.judge_setup for m, _ in imported_modules(ast.parse(cell)) if m}
 

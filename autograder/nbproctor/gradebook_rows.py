@@ -11,11 +11,21 @@ from datetime import datetime
 from typing import Any
 
 from nbgrader import api
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from nbproctor.errors import GradebookError
 
-__all__ = ["COMMENT", "GRADE", "NOTEBOOK", "SUBMISSION", "Row", "Rows"]
+__all__ = [
+    "COMMENT",
+    "GRADE",
+    "NOTEBOOK",
+    "STUDENT",
+    "SUBMISSION",
+    "Row",
+    "Rows",
+    "Shown",
+    "score_of",
+]
 
 STUDENT: Table = api.Student.__table__
 SUBMISSION: Table = api.SubmittedAssignment.__table__
@@ -49,6 +59,21 @@ class _Cells:
     id: str
     graded: Mapping[str, str]
     commented: Mapping[str, str]
+    points: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the gradebook shows of one submitted notebook: scores and comments by grade_id.
+
+    `scores` has what was given, by tests or by a person; `points` what can be given.
+    """
+
+    scores: Mapping[str, float]
+    points: Mapping[str, float]
+    comments: Mapping[str, str | None]
+    late_penalty: float | None
+    auto_scores: Mapping[str, float | None]
 
 
 class Rows:
@@ -98,6 +123,18 @@ class Rows:
         grades = {cell: self._row(GRADE, row["id"], i) for cell, i in cells.graded.items()}
         comments = {cell: self._row(COMMENT, row["id"], i) for cell, i in cells.commented.items()}
         return row, grades, comments
+
+    def shown(self, student: str, name: str) -> Shown:
+        """What whoever looks up a student's notebook is shown."""
+        notebook, grades, comments = self.notebook(self.submission(student), name)
+        texts = {cell: _comment_of(row) for cell, row in comments.items()}
+        return Shown(
+            scores={cell: score_of(row) for cell, row in grades.items()},
+            points=self.cells[name].points,
+            comments=texts,
+            late_penalty=notebook["late_submission_penalty"],
+            auto_scores={cell: row["auto_score"] for cell, row in grades.items()},
+        )
 
     def known(self, found: Mapping[str, Any], name: str) -> Any:
         """What has this name.
@@ -154,9 +191,13 @@ class Rows:
 
     def _read_cells(self) -> dict[str, _Cells]:
         table = api.Notebook.__table__
+        tested, task = api.GradeCell.__table__, api.TaskCell.__table__
+        points = func.coalesce(tested.c.max_score, task.c.max_score)
         query = (
-            select(table.c.name, table.c.id, CELL.c.name, CELL.c.id, CELL.c.type)
+            select(table.c.name, table.c.id, CELL.c.name, CELL.c.id, CELL.c.type, points)
             .select_from(table.outerjoin(CELL, CELL.c.notebook_id == table.c.id))
+            .outerjoin(tested, tested.c.id == CELL.c.id)
+            .outerjoin(task, task.c.id == CELL.c.id)
             .where(table.c.assignment_id == self.id)
         )
         found = self.connection.execute(query).all()
@@ -189,4 +230,17 @@ def _cells_of(notebook: str, rows: Sequence[Any]) -> _Cells:
     mine = [row for row in rows if row[0] == notebook]
     graded = {row[2]: row[3] for row in mine if row[4] in ("GradeCell", "TaskCell")}
     commented = {row[2]: row[3] for row in mine if row[4] in ("SolutionCell", "TaskCell")}
-    return _Cells(mine[0][1], graded, commented)
+    points = {row[2]: row[5] for row in mine if row[5] is not None}
+    return _Cells(mine[0][1], graded, commented, points)
+
+
+def score_of(grade: Row) -> float:
+    """As nbgrader computes it: what a person gave goes before what tests gave."""
+    given = grade["auto_score"] if grade["manual_score"] is None else grade["manual_score"]
+    return 0.0 if given is None else float(given) + float(grade["extra_credit"] or 0.0)
+
+
+def _comment_of(row: Row) -> str | None:
+    manual: str | None = row["manual_comment"]
+    automatic: str | None = row["auto_comment"]
+    return automatic if manual is None else manual

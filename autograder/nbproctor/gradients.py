@@ -6,6 +6,7 @@ and edits (an optimizer's step, `nn.init`) travel back before the next call.
 """
 
 from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -204,27 +205,33 @@ class _Call:
         if type(graph) is int:
             free_later(owner.session, self, graph)
 
-    def gradients(self, cotangents: tuple[torch.Tensor | None, ...]) -> list[torch.Tensor | None]:
+    def gradients(
+        self, cotangents: tuple[torch.Tensor | None, ...], wanted: list[bool]
+    ) -> list[torch.Tensor | None]:
+        """Products with the Jacobians of the inputs and parameters that are wanted."""
         # A gradient that arrives must be found again, also when the test holds nothing but a name.
         self.owner.with_gradient.update(self.mirrors)
         session = self.owner.session
+        of_inputs, of_parameters = wanted[: len(self.inputs)], wanted[len(self.inputs) :]
+        differentiable = list(compress(self.differentiable, wanted))
         encode = session.encoder()
         answer, decode = session.request(
             "gradients",
             encode,
             graph=self.graph,
             cotangents=encode([None if c is None else c.detach() for c in cotangents]),
-            inputs=self.inputs,
-            parameters=list(self.mirrors),
+            inputs=list(compress(self.inputs, of_inputs)),
+            parameters=list(compress(self.mirrors, of_parameters)),
         )
         gradients = decode(answer)
-        if not isinstance(gradients, list) or len(gradients) != len(self.differentiable):
+        if not isinstance(gradients, list) or len(gradients) != len(differentiable):
             raise BadReplyError("a list of gradients is malformed")
-        for gradient, tensor in zip(gradients, self.differentiable, strict=True):
+        for gradient, tensor in zip(gradients, differentiable, strict=True):
             is_tensor = isinstance(gradient, torch.Tensor)
             if gradient is not None and not (is_tensor and _kind(gradient) == _kind(tensor)):
                 raise BadReplyError("a gradient does not fit its tensor")
-        return gradients
+        found = iter(gradients)
+        return [next(found) if is_wanted else None for is_wanted in wanted]
 
 
 class _RemoteCall(torch.autograd.Function):
@@ -246,7 +253,19 @@ class _RemoteCall(torch.autograd.Function):
         given = tuple(c if o.requires_grad else None for c, o in pairs)
         if all(c is None for c in given):
             return (None,) * (1 + len(ctx.call.differentiable))
-        return (None, *ctx.call.gradients(given))
+        wanted = [node is not None and _is_wanted(node) for node, _ in ctx.next_functions]
+        return (None, *ctx.call.gradients(given, wanted))
+
+
+def _is_wanted(node: Any) -> bool:
+    """Whether the backward pass that runs now leads to a node of the graph.
+
+    Without this, a gradient with respect to an input alone would cost those of all weights.
+    """
+    try:
+        return bool(torch._C._will_engine_execute_node(node))
+    except RuntimeError:  # a leaf that torch.autograd.grad was asked for: torch cannot say that
+        return True
 
 
 def _specs(rows: Any) -> list[tuple[int, dict[str, Any]]]:

@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS standing (
     handed_in TEXT NOT NULL, filed TEXT NOT NULL, key TEXT NOT NULL, context TEXT NOT NULL,
     level TEXT NOT NULL, submission TEXT NOT NULL, report TEXT NOT NULL,
     PRIMARY KEY (assignment, student, notebook)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS page (
+    assignment TEXT NOT NULL, student TEXT NOT NULL, made_from TEXT NOT NULL,
+    PRIMARY KEY (assignment, student)) WITHOUT ROWID;
 """
 BUSY_TIMEOUT_S = 60.0
 
@@ -167,6 +170,18 @@ class Ledger:
             connection.executemany(delete, sorted(students))
             marks = ",".join("?" * 10)
             connection.executemany(f"INSERT INTO standing VALUES ({marks})", rows)
+
+    def page(self, assignment: str, student: str) -> str:
+        """The digest of what a student's feedback was made from; empty if none was made."""
+        query = "SELECT made_from FROM page WHERE assignment = ? AND student = ?"
+        row = self._one(query, (assignment, student))
+        return "" if row is None else str(row[0])
+
+    def note_page(self, assignment: str, student: str, made_from: str) -> None:
+        """Note what the feedback was made from that has taken its place."""
+        row = (assignment, student, made_from)
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO page VALUES (?, ?, ?)", row)
 
     def entries(self) -> Iterator[Entry]:
         """All results, the oldest first."""

@@ -5,7 +5,8 @@ comments on what was not answered, late penalties by the course's plugin, zero f
 were not handed in. Marks and comments that a person gave stay.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
@@ -13,12 +14,22 @@ from typing import Any
 
 from nbgrader import utils
 from nbgrader.preprocessors import AssignLatePenalties
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from nbproctor.errors import GradebookError
-from nbproctor.gradebook_rows import COMMENT, GRADE, NOTEBOOK, SUBMISSION, Row, Rows
+from nbproctor.gradebook_rows import (
+    COMMENT,
+    GRADE,
+    NOTEBOOK,
+    STUDENT,
+    SUBMISSION,
+    Row,
+    Rows,
+    Shown,
+    score_of,
+)
 
 __all__ = ["Marks", "MarksWriter", "NotebookMarks", "marks_in", "open_gradebook"]
 
@@ -103,6 +114,14 @@ class MarksWriter:
         self.penalties = penalties
         self.penalties.init_plugin()
 
+    def admits(self, student: str) -> bool:
+        """Whether a student's marks can be recorded: all are, or those whom the gradebook knows."""
+        if self.create_students:
+            return True
+        with self.engine.begin() as connection:
+            query = select(STUDENT.c.id).where(STUDENT.c.id == student)
+            return connection.execute(query).first() is not None
+
     def record(self, batch: Sequence[Marks]) -> None:
         """Record the marks of these students, all or none.
 
@@ -110,16 +129,32 @@ class MarksWriter:
             GradebookError: the gradebook is locked, or does not know a student or a cell.
         """
         students = [marks.student for marks in batch]
+        with self._rows(students, self.create_students) as rows:
+            for marks in batch:
+                self._record(rows, marks)
+            rows.write()
+
+    @contextmanager
+    def _rows(self, students: Sequence[str], create: bool) -> Iterator[Rows]:
         try:
             with self.engine.begin() as connection:
-                rows = Rows(connection, self.assignment, students, self.create_students)
-                for marks in batch:
-                    self._record(rows, marks)
-                rows.write()
+                yield Rows(connection, self.assignment, students, create)
         except OperationalError as error:
             raise GradebookError(
                 "the gradebook cannot be written", got=error.orig, where=self.engine.url
             ) from error
+
+    def shown(self, students: Sequence[str]) -> dict[str, dict[str, Shown]]:
+        """What the gradebook shows of these students, by student and notebook.
+
+        Raises:
+            GradebookError: it does not know one of them, or cannot be read.
+        """
+        with self._rows(students, create=False) as rows:
+            return {
+                student: {name: rows.shown(student, name) for name in rows.cells}
+                for student in students
+            }
 
     def _record(self, rows: Rows, marks: Marks) -> None:
         submission = rows.submission(marks.student)
@@ -145,7 +180,7 @@ class MarksWriter:
         """What the course's plugin takes from a notebook."""
         if late_s <= 0:
             return None
-        score = sum((_score(grade) for grade in grades), 0.0)
+        score = sum((score_of(grade) for grade in grades), 0.0)
         penalty = self.penalties.plugin_inst.late_submission_penalty(student, score, late_s)
         if penalty is None:
             return None
@@ -159,9 +194,3 @@ def _seconds_late(submission: Row, due: datetime | None) -> float:
         return 0.0
     late: float = (handed_in - due).total_seconds()
     return max(0.0, late - (0.0 if extension is None else extension.total_seconds()))
-
-
-def _score(grade: Row) -> float:
-    """As nbgrader computes it: what a person gave goes before what tests gave."""
-    given = grade["auto_score"] if grade["manual_score"] is None else grade["manual_score"]
-    return 0.0 if given is None else float(given) + float(grade["extra_credit"] or 0.0)

@@ -18,6 +18,7 @@ from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, GraderError
 from nbproctor.frames import receive, send
 from nbproctor.parcels import graded_from_bytes, job_to_parcel, pack_to_parcel
+from nbproctor.sandbox.process import strongest_level
 from nbproctor.scratch import sweep
 from nbproctor.work import Done, Job, LessonPack
 
@@ -43,6 +44,7 @@ class LocalCrew:
 
     Raises:
         ConfigError: there is to be no worker.
+        SandboxError: this machine cannot give the level that a lesson asks for.
     """
 
     def __init__(self, packs: Mapping[str, LessonPack], workers: int) -> None:
@@ -53,6 +55,8 @@ class LocalCrew:
         self._failed_starts = 0
 
     def __enter__(self) -> Self:
+        for level in {pack.sandbox for pack in self.packs.values()}:
+            strongest_level(level)  # now rather than in every worker
         return self
 
     def __exit__(

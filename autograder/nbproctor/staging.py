@@ -12,7 +12,6 @@
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +207,12 @@ class _StagedFeedback(_Staged, GenerateFeedback):
 
 
 class FeedbackExporter(HTMLExporter):
-    """Writes feedback on whole results only. Set as `c.GenerateFeedback.exporter_class`."""
+    """Writes feedback on whole results only. Set as `c.GenerateFeedback.exporter_class`.
+
+    `recorded` is what the gradebook holds: it is read when it is needed and was not given.
+    """
+
+    recorded: Recorded | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -220,14 +224,12 @@ class FeedbackExporter(HTMLExporter):
         result = read_sealed(Path(filename))
         if resources is not None:
             ids = resources["nbgrader"]
-            if differing := self._recorded.disagreement(
-                result.results, ids["student"], ids["notebook"]
-            ):
+            if self.recorded is None:
+                converter: Any = self.parent
+                coursedir = converter.coursedir
+                self.recorded = Recorded.read(coursedir.db_url, coursedir.assignment_id)
+            student, notebook = ids["student"], ids["notebook"]
+            differing = self.recorded.disagreement(result.results, student, notebook)
+            if differing:
                 raise UnfinishedError(f"{differing}: grade again", where=filename)
         return super().from_filename(filename, resources=resources, **kwargs)
-
-    @cached_property
-    def _recorded(self) -> Recorded:
-        converter: Any = self.parent
-        coursedir = converter.coursedir
-        return Recorded.read(coursedir.db_url, coursedir.assignment_id)

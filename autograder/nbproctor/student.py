@@ -63,7 +63,7 @@ class StudentEnd:
 
     def _answer(
         self, header: dict[str, Any], payload: bytearray
-    ) -> tuple[dict[str, Any], list[bytes]]:
+    ) -> tuple[dict[str, Any], list[Any]]:
         encode = Encoder(self._encode_special, by_handle=True)
         decode = Decoder(payload, self._decode_special)
         try:
@@ -94,7 +94,8 @@ class StudentEnd:
         # A tensor that is no leaf in the judge is none here either.
         inner = {id(leaves[n]): leaves[n].clone() for n in header["inner"]}
         args, kwargs = _swap(args, inner), _swap(kwargs, inner)
-        before = self._fingerprint((args, kwargs))
+        text, parts = self._contents((args, kwargs))
+        before = text, [part.copy() for part in parts]
         with _gradients(header["grad"]):
             value = function(*args, **kwargs)
         answer: dict[str, Any] = {"value": encode(value)}
@@ -104,14 +105,14 @@ class StudentEnd:
             self.graphs[graph] = (outputs, leaves)
             used = [p for p in _leaves_of(outputs) if not any(p is leaf for leaf in leaves)]
             answer["parameters"] = [self._parameter_spec(p) for p in used]
-        answer["changed"] = self._fingerprint((args, kwargs)) != before
+        answer["changed"] = not _same(self._contents((args, kwargs)), before)
         return answer
 
-    def _fingerprint(self, value: Any) -> tuple[str, bytes]:
+    def _contents(self, value: Any) -> tuple[str, list[Any]]:
         """What a value holds; whether its tensors require gradients does not matter."""
         encode = Encoder(self._encode_special, by_handle=True)
         text = json.dumps(encode(value))
-        return text.replace('"grad": true', '"grad": false'), b"".join(encode.payload)
+        return text.replace('"grad": true', '"grad": false'), encode.payload
 
     def do_gradients(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
         import torch
@@ -232,6 +233,12 @@ def _leaves_of(outputs: list[Any]) -> list[Any]:
         seen |= following
         pending += following
     return list(found.values())
+
+
+def _same(now: tuple[str, list[Any]], before: tuple[str, list[Any]]) -> bool:
+    """Whether contents are the same; equal texts say that there are as many bytes."""
+    pairs = zip(now[1], before[1], strict=True)
+    return now[0] == before[0] and all((a == b).all() for a, b in pairs)
 
 
 def _swap(value: Any, by_id: dict[int, Any]) -> Any:

@@ -19,17 +19,19 @@ from pathlib import Path
 
 from nbproctor.imports import imported_modules
 
-__all__ = ["differences", "imported_libraries", "versions"]
+__all__ = ["differences", "libraries_of", "versions"]
 
 ITSELF = "nbproctor"
+# What student code may import without the lesson's doing so, and what runs it.
+ALWAYS = ("IPython", "ipykernel", "numpy", "torch")
 MISSING = "not installed"
 
 
-def imported_libraries(notebook: bytes) -> tuple[str, ...]:
-    """Top-level modules that a notebook's code cells import, sorted; none of Python's own."""
+def libraries_of(notebook: bytes) -> tuple[str, ...]:
+    """Libraries that verdicts on a notebook may depend on: what it imports, and a few more."""
     cells = [cell for cell in json.loads(notebook)["cells"] if cell["cell_type"] == "code"]
     found = {name for cell in cells for name in _imports_of("".join(cell["source"]))}
-    return tuple(sorted(found - set(sys.stdlib_module_names) - {"", "__main__"}))
+    return tuple(sorted({*ALWAYS, *found} - set(sys.stdlib_module_names) - {"", "__main__"}))
 
 
 def _imports_of(source: str) -> Iterator[str]:

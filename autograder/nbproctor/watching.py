@@ -65,6 +65,7 @@ class Summary:
     how: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
     without: dict[str, str] = field(default_factory=dict)
+    without_feedback: dict[str, str] = field(default_factory=dict)
     not_reached: int = 0
     seconds: float = 0.0
 

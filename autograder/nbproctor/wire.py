@@ -50,7 +50,7 @@ class Channel:
     def __init__(self, sock: socket.socket, max_header: int, max_payload: int) -> None:
         self.sock, self.max_header, self.max_payload = sock, max_header, max_payload
 
-    def send(self, header: dict[str, Any], payload: list[bytes], deadline: float) -> None:
+    def send(self, header: dict[str, Any], payload: list[Any], deadline: float) -> None:
         text = json.dumps(header, separators=(",", ":")).encode()
         size = sum(len(part) for part in payload)
         for part in (PREFIX.pack(len(text), size) + text, *payload):
@@ -118,12 +118,13 @@ def _no_constant(name: str) -> None:
 class Encoder:
     """Turns values into JSON and a payload; `special` encodes what is not plain data.
 
-    With `by_handle`, parameters count as objects: they are not copied but handed out.
+    With `by_handle`, parameters count as objects: they are not copied but handed out. The payload
+    holds views of the values' own memory, where it can: send or copy it before they change.
     """
 
     def __init__(self, special: Callable[[Any], Any], by_handle: bool = False) -> None:
         self.special, self.by_handle = special, by_handle
-        self.payload: list[bytes] = []
+        self.payload: list[Any] = []  # arrays of bytes
         self.size = 0
         self.tensors: list[Any] = []
 
@@ -186,7 +187,7 @@ class Encoder:
                 return self.special(value)
             spec = {"$": "array", "dtype": value.dtype.name, "shape": list(value.shape)}
             native = value.astype(value.dtype.newbyteorder("="))
-            return {**spec, "at": self._append(numpy.ascontiguousarray(native).tobytes())}
+            return {**spec, "at": self._append(native.reshape(-1).view("uint8"))}
         return self.special(value)
 
     def _tensor(self, tensor: Any) -> Any:
@@ -199,10 +200,11 @@ class Encoder:
         if tensor.device.type == "meta":
             return spec
         plain = tensor.detach().resolve_conj().resolve_neg().cpu().reshape(-1)
-        plain = plain.clone(memory_format=torch.contiguous_format)
-        return {**spec, "at": self._append(plain.view(torch.uint8).numpy().tobytes())}
+        if plain.stride() != (1,):
+            plain = plain.clone(memory_format=torch.contiguous_format)
+        return {**spec, "at": self._append(plain.view(torch.uint8).numpy())}
 
-    def _append(self, data: bytes) -> int:
+    def _append(self, data: Any) -> int:
         at = self.size
         self.payload.append(data)
         self.size += len(data)

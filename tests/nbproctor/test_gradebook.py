@@ -4,14 +4,11 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import nbformat
 import pytest
+from courses import ROOT, course, nbgrader, released, submit
 from fixtures import RIGHT, TINY, fill, notebook, own_cell, write
 from nbgrader.api import Gradebook
 
@@ -21,49 +18,9 @@ from nbproctor.sealed import read_sealed
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = "<script>alert(1)</script> <img src=x onerror=alert(2)>\n\n[go](javascript:alert(3)) now"
 HALF_RIGHT = {**RIGHT, "half": "def half(x):\n    return 0.5 if x == 1 else 7"}
 NOISY = {**RIGHT, "double": "import sys\nprint('hm', file=sys.stderr)\n" + RIGHT["double"]}
-
-
-def course(folder: Path, config: Path | None = ROOT / "nbgrader_config.py") -> Path:
-    """A course of one tiny lesson, released."""
-    if config is not None:
-        shutil.copy(config, folder)
-    else:
-        (folder / "nbgrader_config.py").write_text(
-            "c = get_config()\n"
-            "c.CourseDirectory.source_directory = 'solutions'\n"
-            "c.CourseDirectory.release_directory = 'notebooks'\n"
-        )
-    write(folder / "solutions" / "tiny" / "tiny.ipynb", notebook(TINY))
-    Course(folder).release("tiny")
-    return folder
-
-
-def nbgrader(folder: Path, *arguments: str, fails: bool = False) -> str:
-    """A stock command, as a person types it in the course folder."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode != 0) == fails, done.stderr
-    return done.stdout + done.stderr
-
-
-def submit(folder: Path, student: str, content: Any, when: str = "2026-11-20 10:00:00 UTC") -> None:
-    place = folder / "submitted" / student / "tiny"
-    write(place / "tiny.ipynb", content)
-    (place / "timestamp.txt").write_text(when)
-
-
-def released(folder: Path) -> Any:
-    return nbformat.read(folder / "notebooks" / "tiny" / "tiny.ipynb", 4)
 
 
 def scores(folder: Path) -> dict[str, dict[str, float | None]]:

@@ -220,3 +220,46 @@ def test_second_derivatives_say_that_they_cannot() -> None:
     """)
     assert outcome.verdict is Verdict.FAILED
     assert "once_differentiable" in outcome.message
+
+
+LAZY_STUDENT = f"""
+{SETUP}
+asked = []
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.weight.register_hook(lambda g: asked.append("weight"))
+        self.bias = nn.Parameter(torch.zeros(3), requires_grad=False)
+    def forward(self, x):
+        return x * self.weight + self.bias
+def count(): return len(asked)
+"""
+
+
+def test_only_gradients_that_are_asked_for_are_computed() -> None:
+    test = """
+line, x = Line(), torch.randn(2, 3, requires_grad=True)
+y = line(x)
+(of_x,) = torch.autograd.grad(y, x, torch.ones(2, 3), retain_graph=True)
+assert torch.equal(of_x, torch.ones(2, 3)) and count() == 0
+z = line(2 * x)
+(of_x,) = torch.autograd.grad(z.sum(), x)
+assert torch.equal(of_x, torch.full((2, 3), 2.0)) and count() == 0
+weight = dict(line.named_parameters())["weight"]
+(of_weight,) = torch.autograd.grad(line(x).sum(), weight)
+assert torch.allclose(of_weight, x.detach().sum(0)) and count() == 1
+y.sum().backward(inputs=[x])
+assert x.grad is not None and weight.grad is None and count() == 1
+line(x).sum().backward()
+assert torch.allclose(weight.grad, x.detach().sum(0)) and count() == 2
+"""
+    told = {
+        "source": test,
+        "grade_id": "t",
+        "names": ["Line", "count"],
+        "hidden": range(0),
+        "points": 1.0,
+    }
+    [outcome] = judge_sources([LAZY_STUDENT], [SETUP], [told])
+    assert outcome.verdict is Verdict.PASSED, outcome.message

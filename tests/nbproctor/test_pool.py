@@ -1,0 +1,184 @@
+"""Worker processes: lazily fed, killed at random, ended with whoever made them."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fixtures import RIGHT, fill, lesson
+from killing import command_of, descendants
+
+from nbproctor.config import Limits
+from nbproctor.errors import ConfigError, GraderError
+from nbproctor.notebook import HandedIn
+from nbproctor.pool import LocalCrew
+from nbproctor.records import Verdict
+from nbproctor.sandbox.plan import Level
+from nbproctor.work import Done, Job, LessonPack
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc"),
+]
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> LessonPack:
+    lesson(tmp_path)
+    source, release = (tmp_path / name / "tiny.ipynb" for name in ("source", "release"))
+    return LessonPack.read(source, release, Limits(), Level.OFF)
+
+
+def jobs(tmp_path: Path, count: int, double: str = RIGHT["double"]) -> Iterator[Job]:
+    import json
+
+    _, released = lesson(tmp_path)
+    for number in range(count):
+        answers = {**RIGHT, "double": double, "essay": f"Because of {number}."}
+        data = json.dumps(fill(released, answers)).encode()
+        yield Job(f"s{number}", "tiny", HandedIn(data))
+
+
+def workers_of(pid: int) -> list[int]:
+    return [child for child in descendants(pid) if "nbproctor.worker" in command_of(child)]
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def await_end(pids: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and any(is_running(pid) for pid in pids):
+        time.sleep(0.1)
+    assert not [command_of(pid) for pid in pids if is_running(pid)]
+
+
+def is_running(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def is_right(done: Done) -> bool:
+    results = done.graded.report.results if done.graded else ()
+    return [r.verdict for r in results] == [Verdict.PASSED, Verdict.PASSED, Verdict.MANUAL]
+
+
+def test_jobs_are_taken_as_workers_become_free(pack: LessonPack, tmp_path: Path) -> None:
+    taken: list[str] = []
+
+    def noted() -> Iterator[Job]:
+        for job in jobs(tmp_path, 6):
+            taken.append(job.student)
+            yield job
+
+    with LocalCrew({"tiny": pack}, 2) as crew:
+        assert not workers_of(os.getpid()), "workers start with the first job"
+        for count, done in enumerate(crew.grade(noted()), 1):
+            assert is_right(done), done
+            assert len(taken) <= count + 2
+        assert len(taken) == 6
+        left = workers_of(os.getpid())
+        assert len(left) == 2
+        assert all(is_right(done) for done in crew.grade(jobs(tmp_path, 2)))
+        assert workers_of(os.getpid()) == left, "workers stay for the next class"
+    await_end(left)
+
+
+def test_killed_workers_are_replaced_and_no_job_is_lost(pack: LessonPack, tmp_path: Path) -> None:
+    over, killed, rng = threading.Event(), [], random.Random(7)
+
+    def kill_now_and_then() -> None:
+        while not over.wait(rng.uniform(2, 4)) and len(killed) < 4:
+            if found := workers_of(os.getpid()):
+                killed.append(rng.choice(found))
+                kill(killed[-1])
+
+    killer = threading.Thread(target=kill_now_and_then)
+    killer.start()
+    try:
+        slow = "import time\ntime.sleep(1)\n" + RIGHT["double"]
+        with LocalCrew({"tiny": pack}, 2) as crew:
+            finished = list(crew.grade(jobs(tmp_path, 10, slow)))
+    finally:
+        over.set()
+        killer.join()
+    assert killed and sorted(d.job.student for d in finished) == [f"s{n}" for n in range(10)]
+    for done in finished:
+        assert is_right(done) or "2 workers ended while grading it: SIGKILL" in done.error
+
+
+def test_a_job_that_costs_two_workers_is_done(pack: LessonPack, tmp_path: Path) -> None:
+    """Without a sandbox, a student's code can kill the worker: its own submission suffers."""
+    deadly = (
+        "import os, signal\n"
+        "for name in os.listdir('/proc'):\n"
+        "    if name.isdigit() and int(name) != os.getpid():\n"
+        "        words = open(f'/proc/{name}/cmdline').read()\n"
+        "        if 'nbproctor.worker' in words: os.kill(int(name), signal.SIGKILL)\n"
+        + RIGHT["double"]
+    )
+    first, *_ = jobs(tmp_path, 1, deadly)
+    with LocalCrew({"tiny": pack}, 1) as crew:
+        finished = list(crew.grade([first, *jobs(tmp_path, 2)]))
+    assert "2 workers ended while grading it: SIGKILL" in finished[0].error
+    assert all(is_right(done) for done in finished[1:])
+
+
+def test_closing_ends_what_runs(pack: LessonPack, tmp_path: Path) -> None:
+    forever = "import time\ntime.sleep(25)\n" + RIGHT["double"]
+    with LocalCrew({"tiny": pack}, 2) as crew:
+        running = crew.grade([*jobs(tmp_path, 1), *jobs(tmp_path, 3, forever)])
+        assert is_right(next(running))
+        below = list(descendants(os.getpid()))
+        began = time.monotonic()
+        running.close()
+        assert time.monotonic() - began < 15
+    await_end(below)
+
+
+def test_workers_end_with_their_control_process(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.path[:0] = sys.argv[2:]\n"
+        "from pathlib import Path; from test_pool import *\n"
+        "folder = Path(sys.argv[1]); lesson(folder)\n"
+        "paths = [folder / name / 'tiny.ipynb' for name in ('source', 'release')]\n"
+        "pack = LessonPack.read(*paths, Limits(), Level.OFF)\n"
+        "slow = 'import time\\ntime.sleep(25)\\n' + RIGHT['double']\n"
+        "with LocalCrew({'tiny': pack}, 2) as crew: list(crew.grade(jobs(folder, 2, slow)))\n"
+    )
+    places = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path), *places]) as control:
+        deadline = time.monotonic() + 120
+        while len(list(descendants(control.pid))) < 5 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        below = list(descendants(control.pid))
+        control.kill()
+    assert len(below) >= 5
+    await_end(below)
+
+
+def test_workers_that_cannot_start_end_the_run(
+    pack: LessonPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with (
+        LocalCrew({"tiny": pack}, 2) as crew,
+        pytest.raises(GraderError, match=r"workers do not start\n  got: exit status 1"),
+    ):
+        list(crew.grade(jobs(tmp_path, 3)))
+
+
+def test_there_must_be_a_worker(pack: LessonPack) -> None:
+    with pytest.raises(ConfigError, match="nobody would grade"):
+        LocalCrew({"tiny": pack}, 0)
