@@ -55,6 +55,14 @@ class Mistake:
     example: str
     count: int = 0
 
+    def add(self, text: str) -> None:
+        """Count one more. Its numbers stand in the name as long as they are everybody's."""
+        self.count += 1
+        if self.count > 1:
+            name, hint = mistake_name(text, numbers=True)
+            if (name, hint) != (self.name, self.hint):
+                self.name, self.hint = mistake_name(text)
+
 
 @dataclass(frozen=True)
 class Line:
@@ -127,7 +135,7 @@ class ClassPicture:
         seconds = sum(report.seconds for report in entry.reports.values())
         for report in entry.reports.values():
             self.sandboxes[report.sandbox] += 1
-        if entry.reports:
+        if seconds:  # grading has not always said how long it took
             self.seconds.append(seconds)
             self.slowest = sorted([*self.slowest, (seconds, name)], reverse=True)[:10]
         if entry.marks.score is not None:
@@ -170,9 +178,10 @@ class ClassPicture:
             if len(self.mistakes) >= MOST_MISTAKES:
                 self.other_mistakes += 1
                 return
-            made = Mistake(result.grade_id, result.verdict, name, hint, text[:MOST_EXAMPLE])
+            words = mistake_name(text, numbers=True)
+            made = Mistake(result.grade_id, result.verdict, *words, text[:MOST_EXAMPLE])
             found = self.mistakes[key] = made
-        found.count += 1
+        found.add(text)
 
     def _add_attention(self, entry: Entry, name: str, results: list[CellResult]) -> None:
         if any(mark.waits for mark in entry.marks.marks) and entry.marks.score is not None:
@@ -217,10 +226,11 @@ class ClassPicture:
         return sum((e.verdicts for e in self.exercises.values()), Counter[Verdict]())
 
 
-def mistake_name(text: str) -> tuple[str, str]:
-    """What a message names, and its hint; without what differs from student to student."""
+def mistake_name(text: str, numbers: bool = False) -> tuple[str, str]:
+    """What a message names, and its hint; without numbers, which differ among students."""
     lines = text.strip().splitlines() or [""]
     first = RAISED.sub(r"\1", lines[0].strip())
     hints = [line.strip() for line in lines[1:] if line.strip().startswith("hint:")]
-    name, hint = (NUMBER.sub("…", part)[:200] for part in (first, " ".join(hints)))
-    return name, hint.removeprefix("hint:").strip()
+    parts = (first, " ".join(hints).removeprefix("hint:").strip())
+    name, hint = (part if numbers else NUMBER.sub("…", part) for part in parts)
+    return name[:200], hint[:200]

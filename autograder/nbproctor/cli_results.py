@@ -1,16 +1,15 @@
 """The commands `nbproctor export`, `report` and `regrade`: what comes of a class's marks."""
 
 import argparse
-import os
 import sys
 import warnings
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbproctor.cli_class import add_crew, crew_factory
 from nbproctor.errors import ConfigError
 from nbproctor.places import course_root
-from nbproctor.sandbox.plan import Level
 
 if TYPE_CHECKING:
     from nbproctor.gradebook import Course
@@ -90,13 +89,7 @@ def add_regrade(parser: argparse.ArgumentParser) -> None:
     step.add_argument("--apply", action="store_true", help="record what the preview showed")
     step.add_argument("--discard", action="store_true", help="forget the preview")
     parser.add_argument("--to", type=Path, help="where the page goes (reports/LESSON_regrade.html)")
-    parser.add_argument("--workers", type=int, help="submissions at the same time (one per core)")
-    parser.add_argument(
-        "--sandbox",
-        type=Level,
-        choices=list(Level),
-        help="the weakest sandbox that will do (what the course's settings say)",
-    )
+    add_crew(parser)
     parser.set_defaults(run=_regrade)
 
 
@@ -119,17 +112,14 @@ def _regrade(options: argparse.Namespace) -> int:
 
 
 def _preview(course: "Course", options: argparse.Namespace) -> int:
-    from nbproctor.pool import LocalCrew
     from nbproctor.regrade import make_preview
     from nbproctor.regrade_report import regrade_lines, regrade_page
     from nbproctor.spreadsheet import write_whole
     from nbproctor.watching import Bar
 
-    workers = os.cpu_count() or 1 if options.workers is None else options.workers
     watch = Bar()
-    proposal = make_preview(
-        course, options.lesson, lambda packs: LocalCrew(packs, workers), watch, options.sandbox
-    )
+    crew = crew_factory(options, course.config, watch)
+    proposal = make_preview(course, options.lesson, crew, watch, options.sandbox)
     watch.close()
     path = options.to or course.root / "reports" / f"{proposal.lesson}_regrade.html"
     if options.to is None:

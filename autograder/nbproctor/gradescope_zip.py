@@ -28,7 +28,7 @@ from nbproctor.places import path_of
 from nbproctor.records import CellResult, Verdict
 from nbproctor.report import points
 from nbproctor.spreadsheet import neutral
-from nbproctor.versions import imported_libraries
+from nbproctor.versions import libraries_of
 from nbproctor.work import LessonPack
 
 __all__ = ["grading_there", "handing_out", "pinned"]
@@ -124,7 +124,7 @@ def grading_there(packs: Mapping[str, LessonPack], form: GradescopeForm) -> Expo
     are worked on here, and the names and versions of all others.
     """
     first = next(iter(packs.values()))
-    libraries = {name for pack in packs.values() for name in imported_libraries(pack.source)}
+    libraries = {name for pack in packs.values() for name in libraries_of(pack.source)}
     ours = [ITSELF, *sorted(name for name in libraries - {ITSELF} if _is_ours(name))]
     others = [name for name in libraries if name not in ours]
     settings = {

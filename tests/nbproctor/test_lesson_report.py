@@ -88,6 +88,15 @@ def test_mistakes_are_grouped_by_what_the_test_named():
     assert shown.count("secret") == 1, "one example"
 
 
+def test_numbers_that_are_everybodys_stay_in_the_name():
+    same = [entry(n, *wrong("ResNet18: 62 layers\n  hint: not 61")) for n in "ab"]
+    (mistake,) = picture_of(*same).mistakes.values()
+    assert (mistake.name, mistake.hint, mistake.count) == ("ResNet18: 62 layers", "not 61", 2)
+    other = entry("c", *wrong("ResNet18: 63 layers\n  hint: not 61"))
+    (mistake,) = picture_of(*same, other, *same).mistakes.values()
+    assert (mistake.name, mistake.hint, mistake.count) == ("ResNet…: … layers", "not …", 5)
+
+
 @pytest.mark.parametrize(
     ("message", "name"),
     [
