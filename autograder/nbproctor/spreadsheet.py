@@ -78,24 +78,32 @@ def _field(value: str | float | None) -> str:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is never seen half written.
 
+    Where a link, a device or a pipe stands (`/dev/stdout`), it is written to, and stays.
+
     Raises:
         ConfigError: it cannot be written there.
     """
-    made = None
     try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "it is a folder")
-        handle, made = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_bytes(data)
+        else:
+            _replace(path, data)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigError("the file cannot be written", got=why, where=path) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, made = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         os.chmod(made, 0o666 & ~_umask())
         os.replace(made, path)
-    except OSError as error:
-        if made is not None:
-            with suppress(OSError):
-                os.unlink(made)
-        why = error.strerror or str(error)
-        raise ConfigError("the file cannot be written", got=why, where=path) from error
+    except OSError:
+        with suppress(OSError):
+            os.unlink(made)
+        raise
 
 
 def _umask() -> int:

@@ -37,10 +37,13 @@ class Graded:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-def tiny_course(folder: Path) -> Path:
+def tiny_course(folder: Path, db_url: str = "") -> Path:
     """A course of one tiny lesson, released."""
     folder.mkdir(exist_ok=True)
     shutil.copy(ROOT / "nbgrader_config.py", folder)
+    if db_url:
+        with (folder / "nbgrader_config.py").open("a") as config:
+            config.write(f"c.CourseDirectory.db_url = {db_url!r}\n")
     write(folder / "solutions" / "tiny" / "tiny.ipynb", notebook(TINY))
     Course(folder).release("tiny")
     return folder

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from classes import WHEN, tiny_course
+from databases import missing_programs, running_server
 from fixtures import RIGHT, TINY, fill, notebook, write
 from nbgrader.api import Gradebook
 from test_report import HOSTILE, Page
@@ -84,7 +85,11 @@ class Crew:
 @pytest.fixture(scope="module")
 def original(tmp_path_factory) -> Path:
     """A graded class, and its lesson changed and released again since."""
-    folder = tiny_course(tmp_path_factory.mktemp("regrade") / "course")
+    return graded_course(tmp_path_factory.mktemp("regrade") / "course")
+
+
+def graded_course(folder: Path, db_url: str = "") -> Path:
+    tiny_course(folder, db_url)
     released = nbformat.read(folder / "notebooks" / "tiny" / "tiny.ipynb", 4)
     for student, answers in {
         "ann": RIGHT,
@@ -349,6 +354,19 @@ def test_ten_thousand_changes_make_a_small_page():
     assert Proposal.from_json(proposal.to_json()) == proposal
     assert len(regrade_page(proposal)) < 1_000_000
     assert len(list(regrade_lines(proposal))) < 250
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(missing_programs()), reason="needs PostgreSQL")
+def test_a_gradebook_in_postgresql_is_rehearsed_too(tmp_path):
+    with running_server() as server:
+        folder = graded_course(tmp_path / "course", server.new_database())
+        before = state_of(folder)
+        proposal = preview(folder)
+        assert state_of(folder) == before
+        assert {c.student: c.difference for c in proposal.changes} == {"ann": 0, "bob": -2, "cy": 0}
+        apply_preview(Course(folder), "tiny", Quiet())
+        assert totals(folder) == {"ann": 6.5, "bob": 4.5, "cy": 5.0}
 
 
 @pytest.mark.slow

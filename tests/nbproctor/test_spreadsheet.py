@@ -2,6 +2,9 @@
 
 import csv
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +58,17 @@ def test_a_file_is_replaced_whole(tmp_path):
     target.write_text("old")
     write_whole(target, b"new")
     assert target.read_bytes() == b"new" and list(tmp_path.iterdir()) == [target]
+
+
+def test_links_and_pipes_are_written_to_and_stay(tmp_path):
+    target, link = tmp_path / "grades.csv", tmp_path / "link"
+    link.symlink_to(target)
+    write_whole(link, b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
+    program = "from pathlib import Path; from nbproctor.spreadsheet import write_whole; "
+    program += "write_whole(Path('/dev/stdout'), b'a,b')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert done.stdout == b"a,b" and Path("/dev/stdout").is_symlink()
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
