@@ -30,7 +30,11 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         "gradescope: an autograder that hands out these results; gradescope-autograder: one that "
         "grades there, hidden tests inside (csv)",
     )
-    parser.add_argument("--to", type=Path, help="where the file goes (here, by its format's name)")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        help="where the file goes, - for standard output (here, by its format's name)",
+    )
     parser.add_argument(
         "--incomplete", action="store_true", help="give out marks that wait for a person too"
     )

@@ -11,6 +11,7 @@ import csv
 import io
 import os
 import re
+import sys
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -78,13 +79,15 @@ def _field(value: str | float | None) -> str:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is never seen half written.
 
-    Where a link, a device or a pipe stands (`/dev/stdout`), it is written to, and stays.
+    `-` is standard output. Where a link, a device or a pipe stands, it is written to, and stays.
 
     Raises:
         ConfigError: it cannot be written there.
     """
     try:
-        if path.is_symlink() or (path.exists() and not path.is_file()):
+        if str(path) == "-":
+            sys.stdout.buffer.write(data)
+        elif path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_bytes(data)
         else:
             _replace(path, data)

@@ -66,9 +66,9 @@ def test_links_and_pipes_are_written_to_and_stay(tmp_path):
     write_whole(link, b"new")
     assert link.is_symlink() and target.read_bytes() == b"new"
     program = "from pathlib import Path; from nbproctor.spreadsheet import write_whole; "
-    program += "write_whole(Path('/dev/stdout'), b'a,b')"
+    program += "write_whole(Path('/dev/stdout'), b'a,b'); write_whole(Path('-'), b'c')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True)
-    assert done.stdout == b"a,b" and Path("/dev/stdout").is_symlink()
+    assert done.stdout == b"a,bc" and Path("/dev/stdout").is_symlink()
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
