@@ -30,6 +30,7 @@ from nbproctor.spreadsheet import csv_bytes
 __all__ = ["CanvasForm", "canvas"]
 
 POINTS_POSSIBLE = "Points Possible"
+NAMING = ("SIS User ID", "SIS Login ID")
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,12 @@ class _Roster:
         self.about, self.columns = header[:width], header[width:]
         self.rows = [line[:width] for line in lines[1:] if len(line) >= width and self._is(line)]
         self.found: set[int] = set()
+        self._places: dict[tuple[str, str], int] = {}
+        for n, row in enumerate(self.rows):
+            for name, value in zip(self.about, row, strict=True):
+                if value:
+                    kind = "ID" if name == "ID" else "name" if name in NAMING else ""
+                    self._places.setdefault((kind, value.casefold()), n)
 
     @staticmethod
     def _is(line: Sequence[str]) -> bool:
@@ -125,14 +132,13 @@ class _Roster:
 
     def row_of(self, person: Person) -> Cells | None:
         """What Canvas says of a student, found by number, SIS id, login or address."""
-        ours = {value.casefold() for value in (person.id, person.email) if value}
-        for n, row in enumerate(self.rows):
-            said = dict(zip(self.about, row, strict=True))
-            theirs = {said.get(k, "").casefold() for k in ("SIS User ID", "SIS Login ID")}
-            if (person.lms_id and person.lms_id == said["ID"]) or ours & theirs:
-                self.found.add(n)
-                return list(row)
-        return None
+        keys = [("ID", person.lms_id), ("name", person.id), ("name", person.email)]
+        places = (self._places.get((kind, value.casefold())) for kind, value in keys if value)
+        found = next((place for place in places if place is not None), None)
+        if found is None or found in self.found:  # nobody's, or somebody else's already
+            return None
+        self.found.add(found)
+        return list(self.rows[found])
 
     @property
     def unmatched(self) -> list[str]:

@@ -61,14 +61,27 @@ class Person:
 
 @dataclass(frozen=True)
 class Mark:
-    """One graded cell's mark. `score` is None where nobody has given one."""
+    """One graded cell's mark. `score` is None where nobody has given one.
+
+    `flagged`: nbgrader asks a person to look: also at a mark by hand, when its cell was graded again.
+    """
 
     notebook: str
     grade_id: str
     score: float | None
     points: float
     by_person: bool = False
-    waits: bool = False
+    flagged: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is no mark until a person gives one."""
+        return self.flagged and self.score is None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether a person gave the mark before the cell was graded again."""
+        return self.flagged and self.by_person
 
 
 @dataclass(frozen=True)
@@ -236,10 +249,10 @@ def _mark(
     auto: float | None,
     manual: float | None,
     extra: float | None,
-    waits: bool | None,
+    flagged: bool | None,
 ) -> Mark:
     """As nbgrader reckons: what a person gave goes before what tests gave."""
     given = auto if manual is None else manual
     score = None if given is None else float(given) + float(extra or 0.0)
     points = lesson.cells.get((notebook, cell), 0.0)
-    return Mark(notebook, cell, score, points, manual is not None, bool(waits))
+    return Mark(notebook, cell, score, points, manual is not None, bool(flagged))

@@ -113,7 +113,8 @@ class ClassPicture:
         self.mistakes: dict[tuple[str, Verdict, str], Mistake] = {}
         self.other_mistakes = 0
         self.notes: dict[str, Listed] = {}
-        self.waiting, self.unfair, self.problems = Listed(), Listed(), dict[str, Listed]()
+        self.waiting, self.unfair, self.old = Listed(), Listed(), Listed()
+        self.problems: dict[str, Listed] = {}
         self.lines: list[Line] = []
         self._order: dict[tuple[str, str], int] = {}
 
@@ -186,6 +187,8 @@ class ClassPicture:
     def _add_attention(self, entry: Entry, name: str, results: list[CellResult]) -> None:
         if any(mark.waits for mark in entry.marks.marks) and entry.marks.score is not None:
             self.waiting.add(name)
+        if any(mark.is_old for mark in entry.marks.marks):
+            self.old.add(name)
         if any(result.verdict is Verdict.GRADER_ERROR for result in results):
             self.unfair.add(name)
         for report in entry.reports.values():

@@ -167,6 +167,8 @@ def state_warnings(lessons: Sequence[LessonEntries], incomplete: bool = True) ->
         if states[State.WAITING]:
             how = "with the points so far" if incomplete else "and empty"
             yield f"{name}: waiting for a person, {how}: {some(states[State.WAITING])}"
+        if old := [e.person.id for e in of.entries if any(m.is_old for m in e.marks.marks)]:
+            yield f"{name}: marked by hand before they were graded again, look: {some(old)}"
         if odd := [f"{e.person.id} ({e.problem})" for e in of.entries if e.problem]:
             yield f"{name}: to be graded again: {some(odd)}"
 

@@ -75,6 +75,9 @@ def _attention(picture: ClassPicture) -> Iterator[tuple[str, str, Listed]]:
         yield "met an error of the grader's", told, picture.unfair
     if picture.waiting.count:
         yield "wait for a person", "Open them in formgrader's Manual Grading.", picture.waiting
+    if picture.old.count:
+        told = "Their marks by hand stand; nbgrader asks to look at them again."
+        yield "were marked by hand before they were graded again", told, picture.old
     for note, students in sorted(picture.notes.items(), key=lambda pair: -pair[1].count):
         yield f"flagged: {note}", "", students
 

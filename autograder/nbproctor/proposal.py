@@ -46,7 +46,9 @@ class Snapshot:
 
     @classmethod
     def of(cls, marks: StudentMarks) -> Self:
-        cells = {f"{m.notebook}/{m.grade_id}": (m.score, m.by_person, m.waits) for m in marks.marks}
+        cells = {
+            f"{m.notebook}/{m.grade_id}": (m.score, m.by_person, m.flagged) for m in marks.marks
+        }
         return cls(marks.score, marks.late_penalty, str(marks.timestamp or ""), cells)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from classes import Graded, enter, grade_as, tiny_course
+from nbgrader.api import Gradebook
 
 from nbproctor import gradescope, handout
 from nbproctor.class_entries import read_entries
@@ -128,6 +129,19 @@ def test_canvas_reads_what_is_written_for_it(folder, tmp_path):
     assert "made harmless for spreadsheets, and no longer as they were: 3" in warnings
     given, _ = exported(folder, tmp_path, "canvas", incomplete=True)
     assert canvas_students(given)[1]["bob"][-1] == "3"
+
+
+def test_marks_by_hand_from_before_are_given_out_and_told(folder, tmp_path):
+    """nbgrader asks for a second look whenever something is graded again."""
+    with Gradebook(Course(folder).coursedir.db_url) as gradebook:
+        grade = gradebook.find_grade("essay", "tiny", "tiny", "ann")
+        grade.needs_manual_grade = True
+        gradebook.db.commit()
+        data, warnings = exported(folder, tmp_path, "canvas")
+        grade.needs_manual_grade = False
+        gradebook.db.commit()
+    assert canvas_students(data)[1]["ann"][-1] == "6.5"
+    assert "marked by hand before they were graded again, look: 1 (ann)" in warnings
 
 
 def test_canvas_assignments_have_a_title_and_a_number(folder, tmp_path):

@@ -3,6 +3,7 @@
 import random
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def test_numbers_are_those_of_the_class():
     assert [line.state for line in picture.lines] == [
         State.DONE, State.DONE, State.WAITING, State.ABSENT,
     ]  # fmt: skip
+
+
+def test_marks_by_hand_from_before_are_told():
+    again = entry("ann", *GOOD)
+    marks = [replace(m, flagged=True) if m.by_person else m for m in again.marks.marks]
+    picture = picture_of(replace(again, marks=replace(again.marks, marks=tuple(marks))))
+    assert picture.states[State.DONE] == 1 and not picture.waiting.count
+    assert "1 were marked by hand before they were graded again" in text_of(picture)
 
 
 def test_mistakes_are_grouped_by_what_the_test_named():
