@@ -63,7 +63,7 @@ class Person:
 class Mark:
     """One graded cell's mark. `score` is None where nobody has given one.
 
-    `flagged`: nbgrader asks a person to look: also at a mark by hand, when its cell was graded again.
+    `flagged`: nbgrader asks a person to look; at a mark by hand too, once its cell is graded again.
     """
 
     notebook: str

@@ -60,9 +60,12 @@ def grade_class(
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
         run = _Run(desk, watch, course if feedback else None)
-        run.grade(desk.filing.students(students), crew_factory)
-    run.summary.seconds = time.monotonic() - began
-    watch.end(run.summary)
+        everybody = desk.filing.students(students)
+        try:
+            run.grade(everybody, crew_factory)
+        finally:
+            run.summary.seconds = time.monotonic() - began
+            watch.end(run.summary)
     return run.summary
 
 

@@ -1,12 +1,12 @@
 """Recording finished students, a batch at a time: files, gradebook, ledger.
 
 In an order in which a run may be killed at any moment: files are made aside, marks go to the
-gradebook in one transaction, files take their places, and only then does the ledger say so. A
-student who is between two of these steps is recorded again by the next run, from the ledger.
+gradebook in one transaction, the ledger notes what stands, files take their places. A student whose
+files are still aside is recorded again by the next run, from the ledger.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nbproctor.due import Context, is_final
@@ -105,8 +105,10 @@ class Recorder:
         """
         students, self._waiting = self._waiting, []
         filed = {s.name: (s, made) for s in students if (made := self._file(s)) is not None}
-        for name in self._record([self._marks(*pair) for pair in filed.values()]):
-            self._take_place(*filed[name])
+        recorded = self._record([self._marks(*pair) for pair in filed.values()])
+        self.ledger.stand([one for name in recorded for one in self._standings(*filed[name])])
+        for name in recorded:
+            self._take_place(filed[name][0])
         self._recorded = time.monotonic()
 
     def _file(self, student: Student) -> dict[str, Filed] | None:
@@ -138,29 +140,29 @@ class Recorder:
             self._fail(batch[0].student, error)
             return []
 
-    def _take_place(self, student: Student, filed: Mapping[str, Filed]) -> None:
+    def _take_place(self, student: Student) -> None:
         try:
             self.filing.take_place(student.hand_in)
         except Exception as error:
             return self._fail(student.name, error)
-        self.ledger.stand([self._standing(student, name, filed[name]) for name in filed])
         self.see(student.outcome())
 
-    def _standing(self, student: Student, name: str, filed: Filed) -> Standing:
-        result, context = student.results[name], self.contexts[name].id
-        report = result.graded.report
-        return Standing(
-            assignment=self.filing.assignment,
-            student=student.name,
-            notebook=name,
-            handed_in=result.handed_in,
-            filed=filed.digest,
-            key=key_of(context, result.submission, report.sandbox),
-            context=context,
-            level=report.sandbox,
-            submission=result.submission,
-            report=report.as_dict(),
-        )
+    def _standings(self, student: Student, filed: Mapping[str, Filed]) -> Iterator[Standing]:
+        for name, made in filed.items():
+            result, context = student.results[name], self.contexts[name].id
+            report = result.graded.report
+            yield Standing(
+                assignment=self.filing.assignment,
+                student=student.name,
+                notebook=name,
+                handed_in=result.handed_in,
+                filed=made.digest,
+                key=key_of(context, result.submission, report.sandbox),
+                context=context,
+                level=report.sandbox,
+                submission=result.submission,
+                report=report.as_dict(),
+            )
 
     def _fail(self, student: str, error: Exception) -> None:
         self.see(Outcome(student, How.NO_MARK, error=f"{type(error).__name__}: {error}"))

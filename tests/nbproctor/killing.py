@@ -35,7 +35,8 @@ class Job:
     """One grading run over a course.
 
     It kills itself before its `file_event`th change of a file in the course folder, or after its
-    `statement`th change of the gradebook; 0 is never.
+    `statement`th change of the gradebook; 0 is never. With `workers` it is a run of `nbproctor
+    grade`, without them one of nbgrader's own command.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Job:
     force: bool = False
     file_event: int = 0
     statement: int = 0
+    workers: int = 0
 
 
 class Server:
@@ -77,7 +79,8 @@ class Server:
 
 
 def _serve(pipe: Connection) -> None:
-    import nbproctor.gradebook  # noqa: F401
+    import nbproctor.classrun
+    import nbproctor.pool  # noqa: F401
 
     assert len(os.listdir("/proc/self/task")) == 1, "a process with threads must not fork"
     ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1)
@@ -119,7 +122,24 @@ def _run(job: Job) -> None:
     countdown = _Countdown(job)
     sys.addaudithook(countdown.see_file)
     event.listen(Engine, "after_cursor_execute", countdown.see_statement)
-    Course(job.folder).autograde("tiny", force=job.force)
+    if job.workers:
+        _grade_class(job)
+    else:
+        Course(job.folder).autograde("tiny", force=job.force)
+
+
+def _grade_class(job: Job) -> None:
+    from nbproctor.classrun import grade_class
+    from nbproctor.due import Rerun
+    from nbproctor.gradebook import Course
+    from nbproctor.pool import LocalCrew
+    from nbproctor.watching import Quiet
+
+    def crew(packs: Any) -> LocalCrew:
+        return LocalCrew(packs, job.workers)
+
+    rerun = Rerun.ALL if job.force else Rerun.CHANGED
+    grade_class(Course(job.folder), "tiny", crew, Quiet(), rerun=rerun)
 
 
 class _Countdown:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from courses import course, released, submit
-from databases import rows_of
+from databases import missing_programs, rows_of, running_server
 from fixtures import RIGHT, TINY, fill, notebook, own_cell, write
 from killing import descendants
 from nbgrader.api import Gradebook
@@ -91,13 +91,14 @@ def url(folder: Path) -> str:
     return f"sqlite:///{folder / 'gradebook.db'}"
 
 
-def class_of_seven(folder: Path) -> Path:
+def class_of_seven(folder: Path, database: str = "") -> Path:
     """A lesson of two notebooks; submissions good, wrong, late, empty, broken and incomplete."""
+    named = f"c.CourseDirectory.db_url = {database!r}\n" if database else ""
     folder.mkdir()
     write(folder / "solutions" / "tiny" / "more.ipynb", notebook(TINY))
     write(folder / "solutions" / "tiny" / "data" / "numbers.csv", "1,2\n")
-    course(folder, more=SETTINGS)
-    with Gradebook(url(folder)) as gradebook:
+    course(folder, more=SETTINGS + named)
+    with Gradebook(database or url(folder)) as gradebook:
         gradebook.update_or_create_assignment("tiny", duedate="2026-11-20 12:00:00 UTC")
     blank = released(folder)
     extra = fill(blank, RIGHT)
@@ -184,6 +185,25 @@ def test_marks_and_files_are_those_of_nbgraders_command(graded: Path, tmp_path: 
     assert rows_of(url(ours)) == rows_of(url(stock))
     assert files_of(ours) == files_of(stock)
     assert Course(ours).unfinished("tiny") == {}
+
+
+def test_a_class_is_graded_into_postgresql(graded: Path, tmp_path: Path) -> None:
+    if missing := missing_programs():
+        pytest.skip(f"no PostgreSQL here: {', '.join(missing)}")
+    with running_server() as server:
+        database = server.new_database()
+        folder = class_of_seven(tmp_path / "course", database)
+        # What was executed before is in the ledger: only the gradebook is another one.
+        shutil.copytree(graded / ".nbproctor", folder / ".nbproctor")
+        summary, _, executed = run(folder, feedback=True)
+        assert summary.is_complete and executed == []
+        assert rows_of(database) == rows_of(url(graded))
+        assert run(folder)[0].how == {"unchanged": 7}
+        submit(folder, "ann", fill(released(folder), {**HALF_RIGHT, "essay": "New."}), LATE)
+        assert run(folder)[2] == ["ann"]
+        (ann,) = [s for s in Course(folder).scores("tiny") if s.student == "ann"]
+        assert ann.late_penalty == 1.5 + 2.5
+    assert not (folder / "gradebook.db").exists()
 
 
 def test_what_is_unchanged_is_not_executed(again: Path) -> None:

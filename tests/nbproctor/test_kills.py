@@ -61,6 +61,7 @@ class Situation:
     name: str
     template: Path
     force: bool = False
+    workers: int = 0
 
 
 @dataclass
@@ -76,7 +77,8 @@ class Trial:
     problems: list[str] = field(default_factory=list)
 
     def job(self, **settings: int) -> Job:
-        return Job(self.folder, self.scratch, self.situation.force, **settings)
+        workers = self.situation.workers
+        return Job(self.folder, self.scratch, self.situation.force, workers=workers, **settings)
 
     def expect(self, is_so: object, problem: object) -> None:
         if not is_so:
@@ -263,7 +265,9 @@ def check_rerun(trial: Trial, force: bool = False) -> None:
     course = Course(trial.folder)
     waiting = course.unfinished("tiny")
     kept = {s: graded(trial.folder, s).stat().st_ino for s in NEW if s not in waiting}
-    status = trial.server.wait(trial.server.start(Job(trial.folder, trial.scratch, force)))
+    workers = trial.situation.workers
+    job = Job(trial.folder, trial.scratch, force, workers=workers)
+    status = trial.server.wait(trial.server.start(job))
     trial.expect(status == 0, f"the next run ended with {status}")
     check_leftovers(trial)
     check_gradebook(trial)

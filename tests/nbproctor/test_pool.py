@@ -140,7 +140,8 @@ def test_closing_ends_what_runs(pack: LessonPack, tmp_path: Path) -> None:
     with LocalCrew({"tiny": pack}, 2) as crew:
         running = crew.grade([*jobs(tmp_path, 1), *jobs(tmp_path, 3, forever)])
         assert is_right(next(running))
-        below = list(descendants(os.getpid()))
+        workers = workers_of(os.getpid())
+        below = [*workers, *(pid for worker in workers for pid in descendants(worker))]
         began = time.monotonic()
         running.close()
         assert time.monotonic() - began < 15
