@@ -5,6 +5,8 @@ Colours are Okabe and Ito's; a hatch and a number say the same without colour.
 
 import base64
 import io
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,10 +19,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.ticker import MaxNLocator
 
-__all__ = ["Chart", "score_chart", "verdict_chart"]
+__all__ = [
+    "Chart",
+    "change_chart",
+    "comparison_chart",
+    "score_chart",
+    "time_chart",
+    "verdict_chart",
+]
 
 WIDTH_IN = 5.6
 MOST_BINS = 12
+STEP = 1.5
+MOST_CHANGES = 15
+LABEL_SHARE = 0.03
 MOST_LETTERS = 40
 # Colour and hatch of each verdict; the colour "" is the page's own text colour. Hatches of dots,
 # circles and stars would make a page ten times as long.
@@ -56,6 +68,8 @@ def verdict_chart(
     """How many students (at least one) got which verdict, by exercise."""
     counts = {name: {v: list(got).count(v) for v in Verdict} for name, got in verdicts.items()}
     height = 1.5 + 0.36 * len(counts)
+    # A label needs that much room; the description below has all numbers.
+    least = LABEL_SHARE * max((sum(c.values()) for c in counts.values()), default=0)
 
     def draw(axes: "Axes", text: str, ground: str) -> None:
         for verdict in (v for v in Verdict if any(c[v] for c in counts.values())):
@@ -66,7 +80,7 @@ def verdict_chart(
                 range(len(counts)), widths, left=before, color=colour or text, hatch=hatch,
                 edgecolor=ground, linewidth=1, label=str(verdict),
             )  # fmt: skip
-            labels = [str(width) if width else "" for width in widths]
+            labels = [str(width) if width > least else "" for width in widths]
             for label in axes.bar_label(bars, labels, label_type="center", fontsize=9):
                 if label.get_text():
                     label.set_bbox({"facecolor": ground, "edgecolor": "none", "pad": 1.5})
@@ -99,14 +113,96 @@ def score_chart(scores: Sequence[float], most: float) -> Chart:
         axes.set_xlabel("score (points)")
         axes.set_ylabel("number of students")
 
-    last = len(edges) - 2
-    bins = [
-        (low, high, sum(low <= s < high or (n == last and s >= high) for s in scores))
-        for n, (low, high) in enumerate(pairwise(edges))
+    told = [
+        f"{low:g} to {high:g} points: {count}"
+        for (low, high), count in zip(pairwise(edges), _in_bins(scores, edges), strict=True)
+        if count
     ]
-    told = [f"{low:g} to {high:g} points: {count}" for low, high, count in bins if count]
     told.append(f"median {middle:g} of {most:g} points")
     return _chart("Scores", draw, 3.4, "; ".join(told))
+
+
+def time_chart(seconds: Sequence[float]) -> Chart:
+    """How long grading took for how many submissions (at least one); each step is half as much
+    again."""
+    times = [max(s, 0.1) for s in seconds]
+    first, last = (math.floor(math.log(t, STEP)) for t in (min(times), max(times)))
+    edges = [STEP**n for n in range(first, last + 2)]
+    counts = Counter(math.floor(math.log(t, STEP)) - first for t in times)
+
+    def draw(axes: "Axes", text: str, ground: str) -> None:
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+        axes.hist(times, bins=edges, color="#0072B2", edgecolor=ground, linewidth=1.5)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlim(edges[0], edges[-1])
+        axes.yaxis.set_major_locator(_whole_numbers())
+        axes.set_xlabel("time (seconds)")
+        axes.set_ylabel("number of submissions")
+
+    told = [f"{edges[n]:.2g} to {edges[n + 1]:.2g} s: {counts[n]}" for n in sorted(counts)]
+    return _chart("Time of grading", draw, 3.4, "; ".join(told))
+
+
+def comparison_chart(before: Sequence[float], after: Sequence[float], most: float) -> Chart:
+    """How many students (at least one) had how many points, and would have."""
+    edges = _edges(most)
+
+    def draw(axes: "Axes", text: str, ground: str) -> None:
+        axes.hist(before, bins=edges, color="#999999", alpha=0.6, label="before")
+        axes.hist(after, bins=edges, histtype="step", color="#0072B2", linewidth=2.5, label="after")
+        axes.set_xlim(0, edges[-1])
+        axes.set_xticks(edges)
+        axes.yaxis.set_major_locator(_whole_numbers())
+        axes.set_xlabel("score (points)")
+        axes.set_ylabel("number of students")
+        axes.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, labelcolor=text
+        )
+
+    told = [
+        f"{low:g} to {high:g} points: {was} before, {will} after"
+        for (low, high), was, will in zip(
+            pairwise(edges), _in_bins(before, edges), _in_bins(after, edges), strict=True
+        )
+        if was or will
+    ]
+    return _chart("Scores before and after", draw, 3.4, "; ".join(told))
+
+
+def change_chart(changes: Sequence[float]) -> Chart:
+    """How many students (at least one) gain or lose how many points."""
+    counts = Counter(round(change, 2) for change in changes)
+    if len(counts) > MOST_CHANGES:
+        counts = Counter(float(round(change)) for change in changes)
+    points = sorted(counts)
+    names = [f"{p:+g}" if p else "0" for p in points]
+    colours = ["#D55E00" if p < 0 else "#999999" if p == 0 else "#009E73" for p in points]
+
+    def draw(axes: "Axes", text: str, ground: str) -> None:
+        bars = axes.bar(
+            range(len(points)), [counts[p] for p in points], color=colours, edgecolor=ground
+        )
+        axes.bar_label(bars, fontsize=9)
+        axes.set_xticks(range(len(points)), names)
+        axes.yaxis.set_major_locator(_whole_numbers())
+        axes.set_xlabel("change (points)")
+        axes.set_ylabel("number of students")
+
+    told = [f"{name} points: {counts[p]}" for name, p in zip(names, points, strict=True)]
+    return _chart("Change of marks", draw, 3.4, "; ".join(told))
+
+
+def _in_bins(scores: Sequence[float], edges: Sequence[float]) -> list[int]:
+    """How many scores lie in each bin; the last one has its upper edge too."""
+    last = len(edges) - 2
+    return [
+        sum(low <= s < high or (n == last and s >= high) for s in scores)
+        for n, (low, high) in enumerate(pairwise(edges))
+    ]
 
 
 def _until(counts: Mapping[Verdict, int], verdict: Verdict) -> list[int]:

@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from nbproctor.desk import Desk, open_desk
@@ -24,7 +23,7 @@ from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.watching import How, Outcome, Summary, Watch
 from nbproctor.work import Crew, Done, Job, LessonPack
 
-__all__ = ["CrewFactory", "grade_class"]
+__all__ = ["CrewFactory", "grade_class", "lock_course"]
 
 CrewFactory = Callable[[Mapping[str, LessonPack]], Crew]
 
@@ -57,7 +56,7 @@ def grade_class(
         KeyboardInterrupt: a second interrupt came. What was graded is recorded.
     """
     began = time.monotonic()
-    with _lock(course.root / LOCK), open_desk(course, lesson, watch.say, rerun, sandbox) as desk:
+    with lock_course(course), open_desk(course, lesson, watch.say, rerun, sandbox) as desk:
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
         run = _Run(desk, watch, course if feedback else None)
@@ -71,8 +70,13 @@ def grade_class(
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the course for this process."""
+def lock_course(course: Course) -> Iterator[None]:
+    """Hold a course for this process.
+
+    Raises:
+        ConfigError: another one holds it.
+    """
+    path = course.root / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:

@@ -1,4 +1,4 @@
-"""The command line: `nbproctor check`, `grade`, `ledger`, `demo`, `doctor`, `build` and `bench`.
+"""The command line: `nbproctor check`, `grade`, `report`, `export` and others.
 
 Importing this module imports neither torch nor nbgrader: `--help` answers at once.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nbproctor.bench.command import add_bench
 from nbproctor.cli_class import add_grade, add_ledger
+from nbproctor.cli_results import add_export, add_regrade, add_report
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root
@@ -55,6 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     ledger = commands.add_parser("ledger", help="results that need not be computed again")
     add_ledger(ledger)
 
+    export = commands.add_parser("export", help="marks for a spreadsheet or a learning platform")
+    add_export(export)
+
+    report = commands.add_parser("report", help="a page about a lesson and its class")
+    add_report(report)
+
+    regrade = commands.add_parser("regrade", help="see what grading again changes, then do it")
+    add_regrade(regrade)
+
     demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
     demo.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
     demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
@@ -90,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    for command in (check, grade, ledger, demo, build, bench):
+    for command in (check, grade, ledger, export, report, regrade, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 

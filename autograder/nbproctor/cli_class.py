@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbproctor.watching import Watch
     from nbproctor.work import Crew, LessonPack
 
-__all__ = ["add_grade", "add_ledger"]
+__all__ = ["add_crew", "add_grade", "add_ledger", "crew_factory"]
 
 RERUN = ("changed", "failed", "all")
 
@@ -27,6 +27,24 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
     """The options of `nbproctor grade`."""
     parser.add_argument("lesson", help="a lesson's number or name, for example 02")
     parser.add_argument("students", nargs="*", metavar="STUDENT", help="only these (all)")
+    add_crew(parser)
+    parser.add_argument(
+        "--rerun",
+        choices=RERUN,
+        default="changed",
+        help="changed: whoever has no result for what is handed in now, taken from the ledger "
+        "where it is known; failed: and whoever ran out of time or memory, or met an error of "
+        "the grader's; all: everybody, executed again (changed)",
+    )
+    parser.add_argument("--feedback", action="store_true", help="write feedback in the same pass")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--quiet", action="store_true", help="say only what went wrong")
+    output.add_argument("--json", action="store_true", help="lines for a program, on stdout")
+    parser.set_defaults(run=_grade)
+
+
+def add_crew(parser: argparse.ArgumentParser) -> None:
+    """The options that say who grades, and in which sandbox."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, help="processes on this machine (one per core)")
     where.add_argument(
@@ -44,24 +62,11 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
         help="seconds to go on without a usable worker of the cluster (60)",
     )
     parser.add_argument(
-        "--rerun",
-        choices=RERUN,
-        default="changed",
-        help="changed: whoever has no result for what is handed in now, taken from the ledger "
-        "where it is known; failed: and whoever ran out of time or memory, or met an error of "
-        "the grader's; all: everybody, executed again (changed)",
-    )
-    parser.add_argument(
         "--sandbox",
         type=Level,
         choices=list(Level),
         help="the weakest sandbox that will do (what the course's settings say)",
     )
-    parser.add_argument("--feedback", action="store_true", help="write feedback in the same pass")
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--quiet", action="store_true", help="say only what went wrong")
-    output.add_argument("--json", action="store_true", help="lines for a program, on stdout")
-    parser.set_defaults(run=_grade)
 
 
 def add_ledger(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +142,7 @@ def _grade(options: argparse.Namespace) -> int:
     summary = grade_class(
         course,
         options.lesson,
-        _crew_factory(options, course.config, watch),
+        crew_factory(options, course.config, watch),
         watch,
         students=options.students,
         rerun=Rerun(options.rerun),
@@ -147,7 +152,7 @@ def _grade(options: argparse.Namespace) -> int:
     return 0 if summary.is_complete else 1
 
 
-def _crew_factory(
+def crew_factory(
     options: argparse.Namespace, config: "Config", watch: "Watch"
 ) -> "Callable[[Mapping[str, LessonPack]], Crew]":
     """Who grades: a cluster where one is named, or else processes on this machine."""

@@ -89,7 +89,8 @@ def _grade(
     by_id = {result.grade_id: result for result in results}
     outputs = {n: execution.outputs.cells for n, execution in run.executions.items()}
     notebook = rebuilt_notebook(lesson, planned, by_id, outputs, review)
-    notebook["metadata"]["nbproctor"] = {"sandbox": str(level), "notes": list(notes)}
+    about = {"sandbox": str(level), "notes": list(notes), "seconds": round(seconds, 3)}
+    notebook["metadata"]["nbproctor"] = about
     return Graded(notebook, report)
 
 

@@ -29,8 +29,11 @@ __all__ = [
     "check_page",
     "class_page",
     "course_page",
+    "message",
+    "place",
     "plain",
     "points",
+    "rendered",
 ]
 
 SYMBOLS = {
@@ -158,7 +161,7 @@ def place(sandbox: str) -> str:
 
 def check_page(report: Report, title: str) -> str:
     """A learner's own result as one HTML page."""
-    return _render("check.html", title=title, report=report, message=message, total=total(report))
+    return rendered("check.html", title=title, report=report, message=message, total=total(report))
 
 
 def class_page(rows: Sequence[StudentRow], title: str, notes: Sequence[str] = ()) -> str:
@@ -169,7 +172,7 @@ def class_page(rows: Sequence[StudentRow], title: str, notes: Sequence[str] = ()
     """
     columns = list(dict.fromkeys(r.grade_id for row in rows for r in row.results))
     most = max(map(_most, rows), default=0.0)
-    return _render(
+    return rendered(
         "class.html",
         title=title,
         rows=rows,
@@ -204,7 +207,7 @@ def course_page(
     }
     scores = {name: {row.student: row for row in rows} for name, rows in classes.items()}
     rows = [row for found in classes.values() for row in found]
-    return _render(
+    return rendered(
         "course.html",
         title=title,
         classes=classes,
@@ -244,7 +247,8 @@ def _verdicts(rows: Sequence[StudentRow], grade_id: str) -> list[Verdict]:
     return [r.verdict for row in rows for r in row.results if r.grade_id == grade_id]
 
 
-def _render(template: str, **values: Any) -> str:
+def rendered(template: str, **values: Any) -> str:
+    """A page of this package's templates, with its style and policy."""
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     shared = {"style": _environment().trusted(style), "style_hash": digest}

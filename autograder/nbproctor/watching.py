@@ -141,9 +141,12 @@ class Bar(Quiet):
     def say(self, text: str) -> None:
         tqdm.write(f"nbproctor: {text}", file=sys.stderr)
 
-    def end(self, summary: Summary) -> None:
+    def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
+
+    def end(self, summary: Summary) -> None:
+        self.close()
         print("\n".join(summary_lines(summary)))
 
 

@@ -152,7 +152,8 @@ def files_of(folder: Path) -> dict[str, Any]:
             if path.suffix == ".ipynb":
                 read_sealed(path)
                 content = json.loads(content)
-                content["metadata"]["nbproctor"].pop("seal")
+                for name in ("seal", "seconds"):
+                    content["metadata"]["nbproctor"].pop(name)
                 for cell in content["cells"]:
                     cell["metadata"].get("nbproctor", {}).pop("seconds", None)
             place = str(path.relative_to(folder))

@@ -1,0 +1,138 @@
+"""The commands `nbproctor export`, `report` and `regrade`: what comes of a class's marks."""
+
+import argparse
+import sys
+import warnings
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbproctor.cli_class import add_crew, crew_factory
+from nbproctor.errors import ConfigError
+from nbproctor.places import course_root
+
+if TYPE_CHECKING:
+    from nbproctor.gradebook import Course
+
+__all__ = ["add_export", "add_regrade", "add_report"]
+
+FORMATS = ("csv", "canvas", "moodle", "gradescope", "gradescope-autograder")
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor export`."""
+    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="csv",
+        help="csv: one row per student and exercise; canvas, moodle: what these import; "
+        "gradescope: an autograder that hands out these results; gradescope-autograder: one that "
+        "grades there, hidden tests inside (csv)",
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        help="where the file goes, - for standard output (here, by its format's name)",
+    )
+    parser.add_argument(
+        "--incomplete", action="store_true", help="give out marks that wait for a person too"
+    )
+    parser.add_argument("--roster", help="canvas: a gradebook that Canvas exported")
+    parser.add_argument("--visibility", help="gradescope: when students see the tests (visible)")
+    parser.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from nbproctor.exports import run_export, run_packing
+    from nbproctor.gradebook import Course
+
+    # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    course = Course(course_root(options.course))
+    asked = {name: getattr(options, name) for name in ("roster", "visibility", "incomplete")}
+    settings = {name: value for name, value in asked.items() if value}
+    if options.format == "gradescope-autograder":
+        if unused := sorted(settings.keys() - {"visibility"}):
+            raise ConfigError(f"--{unused[0]} does not go with --format {options.format}")
+        path, told = run_packing(course, options.lesson, options.to, **settings)
+    else:
+        path, told = run_export(course, options.lesson, options.format, options.to, **settings)
+    for warning in told:
+        print(f"nbproctor: {warning}", file=sys.stderr)
+    print(f"nbproctor: written to {path}", file=sys.stderr)
+    return 0
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor report`."""
+    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
+    parser.add_argument("--to", type=Path, help="where the page goes (reports/LESSON.html)")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from nbproctor.gradebook import Course
+    from nbproctor.lesson_report import write_report
+
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    path, picture = write_report(Course(course_root(options.course)), options.lesson, options.to)
+    print(f"{picture.lesson.name}: {picture.graded} of {picture.students} students have a mark")
+    print(path)
+    if options.open:
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def add_regrade(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor regrade`."""
+    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
+    step = parser.add_mutually_exclusive_group(required=True)
+    step.add_argument("--preview", action="store_true", help="show what would change")
+    step.add_argument("--apply", action="store_true", help="record what the preview showed")
+    step.add_argument("--discard", action="store_true", help="forget the preview")
+    parser.add_argument("--to", type=Path, help="where the page goes (reports/LESSON_regrade.html)")
+    add_crew(parser)
+    parser.set_defaults(run=_regrade)
+
+
+def _regrade(options: argparse.Namespace) -> int:
+    from nbproctor.gradebook import Course
+    from nbproctor.regrade import apply_preview, discard_preview
+    from nbproctor.watching import Quiet
+
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    course = Course(course_root(options.course))
+    if options.preview:
+        return _preview(course, options)
+    if options.discard:
+        discard_preview(course, options.lesson)
+        print("The preview is forgotten; no mark was changed.")
+        return 0
+    applied = apply_preview(course, options.lesson, Quiet(), options.sandbox)
+    print(f"{applied.lesson}: recorded for {len(applied.changes)} students, as the preview showed")
+    return 0
+
+
+def _preview(course: "Course", options: argparse.Namespace) -> int:
+    from nbproctor.regrade import make_preview
+    from nbproctor.regrade_report import regrade_lines, regrade_page
+    from nbproctor.spreadsheet import write_whole
+    from nbproctor.watching import Bar
+
+    watch = Bar()
+    crew = crew_factory(options, course.config, watch)
+    proposal = make_preview(course, options.lesson, crew, watch, options.sandbox)
+    watch.close()
+    path = options.to or course.root / "reports" / f"{proposal.lesson}_regrade.html"
+    if options.to is None:
+        path.parent.mkdir(exist_ok=True)
+    write_whole(path, regrade_page(proposal).encode())
+    print("\n".join(regrade_lines(proposal)))
+    print(f"\nThe same as a page: {path}")
+    if not proposal.changes:
+        print("There is nothing to record.")
+        return 0
+    print(f"Nothing is recorded yet: nbproctor regrade {proposal.lesson} --apply, or --discard")
+    return 0
