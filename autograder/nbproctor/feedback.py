@@ -6,6 +6,7 @@ it is, so `nbgrader_config.py` puts `safe_markdown` where they render it.
 
 import html
 import re
+from functools import lru_cache
 
 import bleach
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
@@ -18,18 +19,27 @@ TAGS = frozenset(
 )
 
 MAX_TAGS = 10_000
+MAX_REMEMBERED = 10_000  # characters
 
 
 def safe_markdown(source: str) -> str:
     """HTML of a markdown text: known harmless tags only, images from the lesson's folder only.
 
-    A text of very many tags is shown as it was written: to clean those can take hours.
+    A text of very many tags is shown as it was written: to clean those can take hours. Most texts
+    are the lesson's, the same for every learner: they are remembered.
     """
+    return (_remembered if len(source) <= MAX_REMEMBERED else _cleaned)(source)
+
+
+def _cleaned(source: str) -> str:
     made = markdown2html_mistune(source)
     if made.count("<") > MAX_TAGS:
         return f"<pre>{html.escape(source)}</pre>"
     attributes = {"a": ["href", "title"], "img": _image_attribute, "th": ["align"], "td": ["align"]}
     return bleach.clean(made, tags=TAGS, attributes=attributes)
+
+
+_remembered = lru_cache(maxsize=1024)(_cleaned)
 
 
 def _image_attribute(tag: str, name: str, value: str) -> bool:
