@@ -98,7 +98,8 @@ def _grade(
     changed = _changed(graded[smallest.lesson], again)
     demo_course.give_feedback(course, classes)
     told = f"other marks to {', '.join(changed)}" if changed else "the same marks"
-    return graded, f"nbgrader autograde, on {smallest.lesson}, gave {told}.", not changed
+    second = f"{smallest.lesson} was graded a second time, by nbgrader autograde: {told}."
+    return graded, second, not changed
 
 
 def _changed(rows: Rows, again: Rows) -> list[str]:

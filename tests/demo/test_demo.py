@@ -57,7 +57,7 @@ def test_every_class_gets_what_it_should(tmp_path):
     shutil.copy(ROOT / "nbgrader_config.py", course)
     done = demo(course, "--keep", str(tmp_path / "kept"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^nbgrader autograde, on \w+, gave the same marks\.$", done.stdout, re.M)
+    assert "a second time, by nbgrader autograde: the same marks." in done.stdout
     overview = (course / "reports" / "class_demo.html").read_text(encoding="utf-8")
     for classroom in classes:
         lesson = classroom.lesson
