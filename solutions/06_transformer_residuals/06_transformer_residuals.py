@@ -52,6 +52,7 @@ from torch import nn
 import plusx
 from plusx import diagnose_transformers as diagnose
 from plusx import plots
+from plusx import transformer_figures as figures
 from plusx.expect import (
     expect_close,
     expect_equal,
@@ -90,8 +91,6 @@ print(tuple(SelfAttention(8, 2)(x).shape), tuple(FeedForward(8)(x).shape))
 # **branch**. Xiong et al. (2020) call the two Post-LN and Pre-LN.
 
 # %% tags=["demo"]
-from plusx import transformer_figures as figures
-
 figures.wiring_diagram()
 plots.show()
 

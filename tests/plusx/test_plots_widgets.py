@@ -83,7 +83,7 @@ def test_a_step_of_the_explorer_is_smooth():
         start = time.perf_counter()
         explorer.draw(depth, 1.0, True, False)
         times.append(time.perf_counter() - start)
-    assert min(times) < 0.3
+    assert min(times) < 1.0
 
 
 def test_the_depth_explorer_draws_any_setting():
