@@ -299,7 +299,7 @@ def test_workers_that_reach_the_end_of_their_time_cost_nothing(
         for _ in range(2):
             options = ("--lifetime", "6s", "--lifetime-stagger", "2s", "--lifetime-restart")
             hosts.add(*options, nanny=True)
-        assert_all_right(session.grade(tiny.jobs(16)), 16)
+        assert_all_right(session.grade(tiny.jobs(100)), 100)
         assert hosts.log().count("worker-lifetime-reached") >= 2
 
 
@@ -496,7 +496,7 @@ def test_a_cluster_class_grows_from_nothing_and_is_closed(tiny: Tiny, tmp_path: 
     options = {
         "n_workers": 0,
         "threads_per_worker": 1,
-        "dashboard_address": None,
+        "dashboard_address": "127.0.0.1:0",
         "memory_limit": 0,
         "local_directory": str(tmp_path),
     }
@@ -622,7 +622,7 @@ def test_a_class_whose_scheduler_goes_away_goes_on_later(tmp_path: Path) -> None
     folder.mkdir()
     with running(tmp_path / "cluster") as hosts:
         hosts.add()
-        scores = class_of(folder, 12)
+        scores = class_of(folder, 60)
         with (folder / "nbgrader_config.py").open("a") as file:
             file.write(f"c.Cluster.address = '{hosts.address}'\n")
         timer = threading.Timer(1.0, until_graded, [folder, 3, hosts.scheduler.kill])
@@ -632,7 +632,7 @@ def test_a_class_whose_scheduler_goes_away_goes_on_later(tmp_path: Path) -> None
         assert status == 2 and "the scheduler of the cluster has gone" in errors
         assert "Traceback" not in errors.partition("nbproctor: the scheduler")[2]
         kept = {line["student"] for line in told}
-        assert 3 <= len(kept) < 12
+        assert 3 <= len(kept) < 60
     status, told, _ = command(folder, "--workers", "2")
     assert status == 0
     assert {line["student"]: line["score"] for line in told} == scores
