@@ -7,7 +7,6 @@ A file begins with comments:
                                                  `none` where nothing is collected)
     # never: marks, secret                      (what it is after: words of NEVER)
     # lesson: torch                             (where it is not the tiny one)
-    # open: nbgrader copies it first            (where the attack still succeeds: what is missing)
 
 Then come parts, each below its title:
 
@@ -57,7 +56,7 @@ NEVER = {
     "memory": "more than 800 MiB of the grader's own memory taken",
     "page": "active content in a page, or a terminal's control sequence in a log",
 }
-KEYS = ("attack", "expect", "never", "lesson", "open")
+KEYS = ("attack", "expect", "never", "lesson")
 TORCH_RIGHT = {
     "triple": "class Triple(nn.Module):\n    def forward(self, x):\n        return 3 * x",
     "total": "def total(x):\n    return x.sum()",
@@ -80,7 +79,6 @@ class Attack:
     expect: Mapping[str, tuple[str, ...]]
     never: tuple[str, ...]
     lesson: str
-    open: str
     parts: tuple[tuple[str, str], ...]
 
     @property
@@ -166,7 +164,6 @@ def _read(path: Path) -> Attack:
         expect,
         never,
         lesson,
-        told.get("open", ""),
         parts,
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import Server, missing_programs, rows_of, running_server
+from databases import Server, rows_of, running_server
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.api import Gradebook
 from nbgrader.plugins import BasePlugin
@@ -61,8 +61,6 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     if request.param == "sqlite":
         found = [f"sqlite:///{tmp_path / name}.db" for name in ("stock", "ours")]
     else:
-        if missing := missing_programs():
-            pytest.skip(f"no PostgreSQL here: {', '.join(missing)}")
         server: Server = request.getfixturevalue("server")
         found = [server.new_database() for _ in range(2)]
     for url in found:

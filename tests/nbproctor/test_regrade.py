@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from classes import WHEN, tiny_course
-from databases import missing_programs, running_server
+from databases import running_server
 from fixtures import RIGHT, TINY, fill, notebook, write
 from nbgrader.api import Gradebook
 from test_report import HOSTILE, Page
@@ -357,7 +357,6 @@ def test_ten_thousand_changes_make_a_small_page():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(missing_programs()), reason="needs PostgreSQL")
 def test_a_gradebook_in_postgresql_is_rehearsed_too(tmp_path):
     with running_server() as server:
         folder = graded_course(tmp_path / "course", server.new_database())
