@@ -17,6 +17,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from nbproctor.errors import ConfigError, GradebookError
+from nbproctor.gradebook_rows import CELL, GRADE, STUDENT, SUBMISSION, given_score
+from nbproctor.gradebook_rows import NOTEBOOK as SUBMITTED
 
 __all__ = [
     "Lesson",
@@ -30,13 +32,8 @@ __all__ = [
     "read_marks",
 ]
 
-STUDENT: Table = api.Student.__table__
 ASSIGNMENT: Table = api.Assignment.__table__
 NOTEBOOK: Table = api.Notebook.__table__
-CELL: Table = api.BaseCell.__table__
-SUBMISSION: Table = api.SubmittedAssignment.__table__
-SUBMITTED: Table = api.SubmittedNotebook.__table__
-GRADE: Table = api.Grade.__table__
 
 
 class State(StrEnum):
@@ -251,8 +248,6 @@ def _mark(
     extra: float | None,
     flagged: bool | None,
 ) -> Mark:
-    """As nbgrader reckons: what a person gave goes before what tests gave."""
-    given = auto if manual is None else manual
-    score = None if given is None else float(given) + float(extra or 0.0)
+    score = given_score(auto, manual, extra)
     points = lesson.cells.get((notebook, cell), 0.0)
     return Mark(notebook, cell, score, points, manual is not None, bool(flagged))

@@ -167,18 +167,28 @@ class ClusterCrew:
             attempt.future.add_done_callback(attempt.end)
 
     def _next_for(self, worker: Worker) -> _Task | None:
-        """A task that failed elsewhere, a new one, or, for an idle worker, one that waits."""
-        others = None
+        """A task that failed elsewhere, a new one, or, for an idle worker, one that waits.
+
+        What failed on this very worker comes last, and only where nobody else could try it: that
+        the same worker fails twice says more of the worker than of the submission.
+        """
+        task = self._untried(worker) or next(self._pull(), None)
+        if task is not None or worker.attempts:
+            return task
+        hopeful = {other.address for other in self._roster.hopeful}
         for task in self._waiting:
-            if worker.address in task.tried:
-                others = len(self._roster.ready) - 1 if others is None else others
-                if others:
-                    continue
-            self._waiting.remove(task)
-            return task
-        for task in self._pull():
-            return task
-        return None if worker.attempts else self._take_from_another()
+            if not hopeful - task.tried:
+                self._waiting.remove(task)
+                return task
+        return self._take_from_another()
+
+    def _untried(self, worker: Worker) -> _Task | None:
+        """The first waiting task that this worker did not fail on."""
+        for task in self._waiting:
+            if worker.address not in task.tried:
+                self._waiting.remove(task)
+                return task
+        return None
 
     def _pull(self) -> Iterator[_Task]:
         """The next job, if there is one."""
@@ -293,7 +303,7 @@ class _Watch:
                 student = worker.attempts[0].task.job.student
                 why = f"it has not answered within {patience_s:g} s, when it graded {student}"
                 self._roster.refuse(worker, why, failure=f"worker {worker} hung")
-        if self._roster.is_hopeful:
+        if self._roster.hopeful:
             self._hoped = now
         elif now - self._hoped > self._wait_s:
             raise ClusterError(

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, bindparam, func, insert, select, updat
 from nbproctor.errors import GradebookError
 
 __all__ = [
+    "CELL",
     "COMMENT",
     "GRADE",
     "NOTEBOOK",
@@ -24,6 +25,7 @@ __all__ = [
     "Row",
     "Rows",
     "Shown",
+    "given_score",
     "score_of",
 ]
 
@@ -235,9 +237,17 @@ def _cells_of(notebook: str, rows: Sequence[Any]) -> _Cells:
 
 
 def score_of(grade: Row) -> float:
-    """As nbgrader computes it: what a person gave goes before what tests gave."""
-    given = grade["auto_score"] if grade["manual_score"] is None else grade["manual_score"]
-    return 0.0 if given is None else float(given) + float(grade["extra_credit"] or 0.0)
+    """What a cell counts; nothing as long as nobody gave it a score."""
+    given = (grade["auto_score"], grade["manual_score"], grade["extra_credit"])
+    return given_score(*given) or 0.0
+
+
+def given_score(
+    auto: float | None, manual: float | None, extra_credit: float | None
+) -> float | None:
+    """As nbgrader computes it: what a person gave goes before what tests gave. None if neither."""
+    given = auto if manual is None else manual
+    return None if given is None else float(given) + float(extra_credit or 0.0)
 
 
 def _comment_of(row: Row) -> str | None:

@@ -128,10 +128,10 @@ class Roster:
         return any(worker.attempts for worker in self._workers.values())
 
     @property
-    def is_hopeful(self) -> bool:
-        """Whether somebody grades, or may soon."""
+    def hopeful(self) -> list[Worker]:
+        """Those that grade, or may soon."""
         hopeful = (State.READY, State.ASKED)
-        return any(worker.state in hopeful for worker in self._workers.values())
+        return [worker for worker in self._workers.values() if worker.state in hopeful]
 
     @property
     def is_empty(self) -> bool:

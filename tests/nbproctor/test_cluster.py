@@ -345,13 +345,19 @@ def test_a_worker_that_hangs_is_left_alone(tiny: Tiny, tmp_path: Path) -> None:
     assert len([line for line in session.said if "has not answered within 30 s" in line]) == 1
 
 
-def test_a_worker_on_which_nothing_can_be_graded_is_left_alone(tiny: Tiny, tmp_path: Path) -> None:
+@pytest.mark.parametrize("good_comes_after_s", [0.0, 6.0])
+def test_a_worker_on_which_nothing_can_be_graded_is_left_alone(
+    tiny: Tiny, tmp_path: Path, good_comes_after_s: float
+) -> None:
+    """No submission is blamed for it, even where it is all that there is for a while."""
     preload = tmp_path / "broken.py"
     preload.write_text(BROKEN)
     with running(tmp_path) as hosts, Session(tiny.pack, hosts.address) as session:
-        hosts.add()
         hosts.add("--preload", str(preload))
+        timer = threading.Timer(good_comes_after_s, hosts.add)
+        timer.start()
         assert_all_right(session.grade(tiny.jobs(12)), 12)
+        timer.join()
     assert [
         line for line in session.said if "nothing can be graded on it: the disk is full" in line
     ]

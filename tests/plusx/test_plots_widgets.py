@@ -75,15 +75,15 @@ def test_the_explorer_draws_any_setting():
 
 
 def test_a_step_of_the_explorer_is_smooth():
-    """Under 100 ms where nothing else runs; the bound allows for a busy machine."""
+    """Under 100 ms where nothing else runs: in CPU time, which others hardly change."""
     explorer = widgets.GradientExplorer()
     explorer.draw(10, 1.0, True, False)
     times = []
     for depth in range(46, 51):
-        start = time.perf_counter()
+        start = time.process_time()
         explorer.draw(depth, 1.0, True, False)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1.0
+        times.append(time.process_time() - start)
+    assert min(times) < 0.2
 
 
 def test_the_depth_explorer_draws_any_setting():

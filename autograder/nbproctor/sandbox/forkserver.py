@@ -128,6 +128,7 @@ def warm_server(modules: Iterable[str], timeout_s: float) -> ForkServer | None:
         server = _servers[key] = ForkServer(key, timeout_s)
         if server.refusal:
             log.warning("Every kernel starts cold, in seconds: %s.", server.refusal)
+            server.stop()
         _stop_at_exit()
     return server if server.is_usable else None
 
