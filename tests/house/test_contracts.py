@@ -16,13 +16,15 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 ORDER = {
     "plusx": (
         "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth "
-        "diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled models "
+        "diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled solvers recompute "
+        "diagnose_continuous continuous models "
         "bottlenecks identity weights checks probes data training shortcuts preactivation "
         "propagation gates starts memory diagnose_preactivation diagnose_propagation "
         "diagnose_gates checks_preactivation transformers streams diagnose_transformers "
         "transformer_checks sequences sequence_training experiments trained reference "
-        "transformer_studies plots path_plots widgets block_explorer order_diagram "
-        "propagation_explorer transformer_figures path_explorer __init__"
+        "transformer_studies continuous_studies plots path_plots continuous_plots widgets "
+        "block_explorer order_diagram "
+        "propagation_explorer transformer_figures path_explorer step_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config text spreadsheet scratch records lesson notebook wire outputs imports "
