@@ -266,13 +266,20 @@ def _sweep(
         at = (after if late else y).detach().requires_grad_()
         pulled, *more = torch.autograd.grad(branch(at), [at, *branch.parameters()], v)
         if pushed:
-            pulled = torch.func.jvp(branch, (at.detach(),), (v,))[1].detach()
+            pulled = _pushed(branch, at, v)
         moved = keep * v + toward * h * pulled
         if late_v:
             more = list(torch.autograd.grad(branch(at), list(branch.parameters()), moved))
         found = [g + h * part for g, part in zip(found, more, strict=True)]
         y, v = after, moved
     return y, v, found
+
+
+def _pushed(branch: nn.Module, y: Tensor, v: Tensor) -> Tensor:
+    """J v: the derivative of J^T u with respect to u, times v."""
+    u = torch.zeros_like(v).requires_grad_()
+    (pulled,) = torch.autograd.grad(branch(y), y, u, create_graph=True)
+    return torch.autograd.grad(pulled, u, v)[0]
 
 
 def _last_share(branch: nn.Module, y: Tensor, v: Tensor, h: float, steps: int) -> list[Tensor]:
