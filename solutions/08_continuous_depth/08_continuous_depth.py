@@ -139,7 +139,7 @@ def euler_net(branches, x, h):
 # %% nbgrader={"grade": true, "grade_id": "test_euler_net", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 branches = [linear_field(torch.tensor([[2.0]])), linear_field(torch.tensor([[6.0]]))]
 x = torch.ones(1, 1)  # two blocks: 1 -> 1 + 2 h, then times 1 + 6 h
-for h, by_hand in [(1.0, 21.0), (0.5, 8.0), (0.0, 1.0)]:
+for h, by_hand in [(1.0, 21.0), (0.25, 3.75), (0.0, 1.0)]:
     what = f"euler_net: branches 2 x and 6 x, h = {h}"
     wrong = diagnose.wrong_eulers(branches, x, h)
     expect_close(euler_net(branches, x, h), torch.tensor([[by_hand]]), what, wrong=wrong)
@@ -306,16 +306,16 @@ def runge_kutta_step(branch, x, h, rows, weights):
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_runge_kutta_step", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-branch, x = linear_field(torch.tensor([[2.0]])), torch.ones(1, 1)  # dx/dt = 2 x, from 1, h = 0.5
-for rows, weights, by_hand in [
-    ([[]], [1.0], 2.0),  # Euler: 1 + 0.5 * 2
-    ([[], [1.0]], [0.5, 0.5], 2.5),  # Heun: slopes 2 and 4
-    ([[], [0.5]], [0.0, 1.0], 2.5),  # midpoint: slopes 2 and 3
-    ([[], [0.5], [0.0, 0.5], [0.0, 0.0, 1.0]], [1 / 6, 1 / 3, 1 / 3, 1 / 6], 2.708333),
+branch, x = linear_field(torch.tensor([[2.0]])), torch.ones(1, 1)  # dx/dt = 2 x, from 1
+for h, rows, weights, by_hand in [
+    (0.1, [[], [0.8]], [0.5, 1.5], 1.448),  # made up: slopes 2 and 2 * 1.16
+    (0.5, [[]], [1.0], 2.0),  # Euler: 1 + 0.5 * 2
+    (0.5, [[], [1.0]], [0.5, 0.5], 2.5),  # Heun: slopes 2 and 4
+    (0.5, [[], [0.5], [0.0, 0.5], [0.0, 0.0, 1.0]], [1 / 6, 1 / 3, 1 / 3, 1 / 6], 2.708333),
 ]:
-    what = f"runge_kutta_step: dx/dt = 2 x, h = 0.5, {len(rows)} slopes"
-    wrong = diagnose.wrong_steps(branch, x, 0.5, rows, weights)
-    found = runge_kutta_step(branch, x, 0.5, rows, weights)
+    what = f"runge_kutta_step: dx/dt = 2 x, h = {h}, {len(rows)} slopes"
+    wrong = diagnose.wrong_steps(branch, x, h, rows, weights)
+    found = runge_kutta_step(branch, x, h, rows, weights)
     expect_close(found, torch.tensor([[by_hand]]), what, wrong=wrong)
 print("Exercise 3: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
@@ -442,10 +442,15 @@ def largest_stable_step(A):
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_largest_stable_step", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-diagonal = torch.diag(torch.tensor([-1.0, -4.0], dtype=torch.float64))
+diagonal = torch.diag(torch.tensor([-2.0, -5.0], dtype=torch.float64))
+swirl = torch.tensor([[-1.0, 3.0], [-2.0, -2.0]], dtype=torch.float64)
 for A, by_hand, name in [
-    (diagonal, 0.5, "decays -1 and -4"),  # 1 - 4 h >= -1
-    (turning(-1.0, 3.0), 0.2, "decay -1, rotation 3"),  # 2 / (1 + 9)
+    (diagonal, 0.4, "decays -2 and -5"),  # 1 - 5 h >= -1
+    (
+        swirl,
+        0.375,
+        "[[-1, 3], [-2, -2]]",
+    ),  # Re z = -3 / 2, half the trace; |z|^2 = 8, the determinant
     (turning(0.0, 3.0), 0.0, "a pure rotation"),
 ]:
     wrong = diagnose.wrong_stable_steps(A)
@@ -541,12 +546,17 @@ def adaptive_solve(branch, x, time, tolerance):
 # %% nbgrader={"grade": true, "grade_id": "test_adaptive_solve", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 branch, x = linear_field(torch.tensor([[-1.0]])), torch.ones(1, 1)  # dx/dt = -x
 with torch.no_grad():
-    found, sizes = adaptive_solve(branch, x, 2.0, 1e-3)
-expect_close(sum(sizes), 2.0, "adaptive_solve: the steps add up to the time")
-expect_close(found, torch.tensor([[exp(-2)]]), "adaptive_solve: exp(-2), roughly", rtol=0.02)
-print(
-    f"Exercise 5: the visible checks pass; {len(sizes)} steps, {min(sizes):.3f} to {max(sizes):.3f}."
-)
+    result = adaptive_solve(branch, x, 2.0, 1e-3)
+expect_type(result, (tuple, list), "adaptive_solve: x and the sizes of the steps")
+found, sizes = result
+expect_type(sizes, (tuple, list), "adaptive_solve: the sizes of the steps")
+expect_close(sum(sizes), 2.0, "adaptive_solve: the sizes add up to the time", atol=1e-9)
+hint = "take a step only if Heun and Euler differ by at most `tolerance`"
+largest = diagnose.replayed(branch, x, sizes)[1]
+expect_true(largest <= 1.001e-3, "adaptive_solve: no step with a larger difference", hint)
+wrong = diagnose.wrong_adaptive_ends(branch, x, sizes)
+expect_close(found, torch.tensor([[exp(-2)]]), "adaptive_solve: exp(-2)", "", 0.02, wrong=wrong)
+print(f"Exercise 5: the visible checks pass, with {len(sizes)} steps.")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(501)
 cases = [
@@ -578,7 +588,7 @@ for branch, width, time, tolerance in cases:
     expect_true(largest <= tolerance * 1.001, f"{what}: no step with a larger difference", hint)
     hint = "it is Heun's result of the steps that you noted"
     expect_close(found, replay, f"{what}: x", hint, 1e-4, 1e-5, wrong)
-    hint = "let h grow again where the two agree: up to five times"
+    hint = "e is the largest difference, not a sum; and let h grow again where the two agree"
     most = 1.3 * len(right) + 2
     expect_true(len(sizes) <= most, f"{what}: no more steps than the rule takes", hint)
     least = 0.7 * len(right) - 2
@@ -860,17 +870,20 @@ def adjoint_gradient(branch, y, v, h, steps):
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_adjoint_gradient", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-branch = nn.Linear(1, 1, bias=False)  # F(x) = 2 x
-nn.init.constant_(branch.weight, 2.0)
+branch = nn.Linear(1, 1, bias=False)  # F(x) = 3 x
+nn.init.constant_(branch.weight, 3.0)
 y, v = torch.tensor([[8.0]]), torch.tensor([[3.0]])
-state, gradient, (of_weight,) = adjoint_gradient(branch, y, v, 0.25, 2)
+result = adjoint_gradient(branch, y, v, 0.25, 2)
+expect_type(result, (tuple, list), "adjoint_gradient: the state, the gradient, and a list")
+state, gradient, totals = result
+expect_true(len(totals) == 1, "adjoint_gradient: one gradient for each parameter of the branch")
 wrong = diagnose.wrong_adjoints(branch, y, v, 0.25, 2)
 for part, found, by_hand in [
-    (0, state, [[2.0]]),  # 8 -> 4 -> 2
-    (1, gradient, [[6.75]]),  # 3 -> 4.5 -> 6.75
-    (2, of_weight, [[10.5]]),  # 0.25 * 8 * 3 + 0.25 * 4 * 4.5
+    (0, state, [[0.5]]),  # 8 -> 2 -> 0.5
+    (1, gradient, [[9.1875]]),  # 3 -> 5.25 -> 9.1875
+    (2, totals[0], [[8.625]]),  # 0.25 * 8 * 3 + 0.25 * 2 * 5.25
 ]:
-    what = f"adjoint_gradient: F(x) = 2 x, {('state', 'gradient', 'gradient of the weight')[part]}"
+    what = f"adjoint_gradient: F(x) = 3 x, {('state', 'gradient', 'gradient of the weight')[part]}"
     expect_close(found, torch.tensor(by_hand), what, wrong=diagnose.part_of(wrong, part))
 print("Exercise 6: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
@@ -1049,10 +1062,11 @@ class Reversible(nn.Module):
 # %% nbgrader={"grade": true, "grade_id": "test_reversible_block", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 f, g = linear_field(torch.tensor([[2.0]])), linear_field(torch.tensor([[10.0]]))
 block, right = Reversible(f, g), ReversibleBlock(f, g)
-x = torch.tensor([[1.0, 3.0]])  # y1 = 1 + 2 * 3 = 7, y2 = 3 + 10 * 7 = 73
-y = block(x)
-wrong = diagnose.wrong_reversibles(right, x)
-expect_close(y, torch.tensor([[7.0, 73.0]]), "Reversible: F = 2 x, G = 10 x", wrong=wrong)
+x = torch.tensor([[1.0, 4.0]])  # y1 = 1 + 2 * 4 = 9, y2 = 4 + 10 * 9 = 94
+what, wrong = "Reversible: F = 2 x, G = 10 x", diagnose.wrong_reversibles(right, x)
+with expect_works(what, "the halves are halves of axis 1"):
+    y = block(x)
+expect_close(y, torch.tensor([[9.0, 94.0]]), what, wrong=wrong)
 wrong = diagnose.wrong_inverses(right, y.detach())
 expect_close(block.inverse(y), x, "Reversible: and back", wrong=wrong)
 print("Exercise 7: the visible checks pass.")

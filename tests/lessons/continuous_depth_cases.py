@@ -344,7 +344,7 @@ MUTANTS = [
     mutant(
         "adaptive_solve",
         "tolerance for the sum",
-        "adaptive_solve",
+        "not a sum",
         (DIFFERENCE, DIFFERENCE.replace("max()", "sum()")),
     ),
     mutant(
