@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         InvertedBottleneck,
         SqueezeExcite,
     )
+    from plusx.checking import check
     from plusx.costs import (
         Conv,
         block_layers,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         expect_works,
     )
     from plusx.models import BasicBlock, CifarResNet, Mlp, PadShortcut, pad_shortcut
+    from plusx.own_progress import progress
     from plusx.probes import (
         count_parameters,
         gradient_norms,
@@ -69,6 +71,7 @@ __all__ = [
     "Training",
     "WeightsError",
     "block_layers",
+    "check",
     "choose_device",
     "count_multiply_adds",
     "count_parameters",
@@ -88,6 +91,7 @@ __all__ = [
     "load_data",
     "load_reference",
     "pad_shortcut",
+    "progress",
     "receptive_field",
     "resnet_reach",
     "saved_mebibytes",
@@ -100,6 +104,7 @@ __all__ = [
 
 _HOMES = {
     "bottlenecks": ("Bottleneck", "BottleneckResNet", "InvertedBottleneck", "SqueezeExcite"),
+    "checking": ("check",),
     "costs": (
         "Conv",
         "block_layers",
@@ -131,6 +136,7 @@ _HOMES = {
         "step_seconds",
         "weight_gradients",
     ),
+    "own_progress": ("progress",),
     "reference": ("load_reference",),
     "seeds": ("seed_all",),
     "training": ("Recipe", "Record", "Training", "train"),
