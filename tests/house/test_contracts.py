@@ -32,7 +32,7 @@ ORDER = {
         "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app kernel "
         "judge_process graded_notebook sealed forbidden grade work frames parcels worker pool "
         "node cluster_settings cluster_link roster cluster places ledger collect gradebook_rows "
-        "marks staging gradebook packing filing release executed build check charts feedback "
+        "marks staging gradebook packing filing release executed build times check charts feedback "
         "report handout gradescope class_marks class_entries formats canvas gradescope_zip "
         "exports class_picture lesson_report classroom watching due recorder feedback_pages "
         "desk explain classrun proposal regrade regrade_report demo_course demo bench.__init__ "
