@@ -22,7 +22,7 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test fuzz bench hostile build picture lint format lock clean
+.PHONY: help lab demo check test fuzz bench hostile build times picture lint format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,10 @@ build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 make
 	@$(BIN)/nbproctor build $(LESSON) $(ARGS)
 	@echo "plusx: setting papers beside ours in docs/papers.md"
 	@$(BIN)/python docs/papers.py
+
+times: $(STAMP) ## time each demonstration, cache empty: make times LESSON=02 does one lesson
+	@echo "plusx: timing demonstrations (minutes; nothing is written)"
+	@$(BIN)/nbproctor build $(LESSON) --times $(ARGS)
 
 picture: $(STAMP) ## draw the README's picture anew
 	@echo "plusx: drawing docs/gradients.png"

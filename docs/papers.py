@@ -198,7 +198,8 @@ def _outputs(cell: Cell, name: str, lesson: str, pictures: dict[Path, bytes]) ->
             number = 1 + sum(path.name.startswith(name) for path in pictures)
             path = PICTURES / f"{name}_{number}.png"
             pictures[path] = base64.b64decode("".join(data))
-            yield f"![Lesson {lesson}, picture {number} of this page](figures/{path.name})"
+            alt = output["metadata"].get("image/png", {}).get("alt", f"Lesson {lesson}")
+            yield f"![{alt.replace('[', '(').replace(']', ')')}](figures/{path.name})"
 
 
 if __name__ == "__main__":

@@ -254,7 +254,10 @@ for depth, role in zip(setting.depths, ("first", "second", "third", "fourth"), s
     plots.plot_runs(axis, range(errors.shape[1]), errors, f"{depth} layers", role)
 axis.set(xlabel="epoch", ylabel="training error (%)", ylim=(-2, 100), title="plain networks")
 axis.legend(title=f"median and range, {setting.seeds} seeds")
-plots.show()
+plots.show(
+    "Training error by epoch of plain networks. With 8 layers it falls to nearly zero in four "
+    "epochs, with 20 layers to about 17 %, with 56 layers it stays near 80 %."
+)
 
 # %% [markdown]
 # This is **degradation**. Eight layers learn the training set almost by heart. Twenty layers are
@@ -386,7 +389,10 @@ for axis, half in zip(axes, ("training", "test"), strict=True):
         axis, setting.depths, f"{half} error", "error (%)" if half == "training" else ""
     )
 axes[0].legend(title=f"mean ± deviation, {setting.seeds} seeds")
-plots.show()
+plots.show(
+    "Training and test error by depth. Both rise from nearly zero to about 80 % at 56 layers in "
+    "plain networks, and stay below 10 % in residual ones."
+)
 
 # %% [markdown]
 # The two panels look alike: the deep plain network is bad on *new* data because it is bad on
@@ -543,7 +549,11 @@ for axis, steps in zip(axes, (0, 50), strict=True):
     axis.set(yscale="log", xlabel="layer (1 = next to the input)", title=title)
 axes[0].set_ylabel("norm of the loss's gradient")
 axes[0].legend(title="median and range, 5 seeds")
-plots.show()
+plots.show(
+    "Gradient norms of the loss at each of 56 layers. Before training those of the plain network "
+    "grow to ten thousand towards the input, those of the residual one stay within a factor of "
+    "ten; after 50 steps both are level."
+)
 
 # %% [markdown]
 # Nothing vanishes. Before training the plain network's gradients are *larger* near the input, by
@@ -893,7 +903,11 @@ for record, epochs, label, role in [
 axis.set(xlabel="epoch", ylabel="training error (%)", yscale="symlog", ylim=(0, 130))
 axis.set_yticks([0, 1, 10, 100], ["0", "1", "10", "100"])
 axis.legend(title="median and range, 10 seeds", fontsize=8, title_fontsize=8, loc="lower left")
-plots.show()
+plots.show(
+    "Training error by epoch. The 4 layers reach 2 % in 8 epochs and, trained on, nearly zero. "
+    "The 32 layers constructed from them start where they were and stay between 2 and 5 %; 32 "
+    "layers from a random start end near 40 %."
+)
 
 # %% [markdown]
 # The constructed network starts with the error of the shallow one and stays near it. The same
@@ -1051,7 +1065,11 @@ axis.text(1, 0.06, "always answering the mean", fontsize=8, color="dimgray", va=
 plots.error_axes(axis, depths, "after 300 steps", "mean squared error")
 axis.set_yscale("log")
 axis.legend(title="median and range, 10 seeds", fontsize=8, title_fontsize=8)
-plots.show()
+plots.show(
+    "Error in fitting the identity by depth, after 300 steps. Plain stacks are worse than always "
+    "answering the mean from two layers on; residual stacks are more than a hundred times better "
+    "at every depth."
+)
 
 # %% [markdown]
 # From two layers on, plain stacks do worse than an answer that ignores the input (the grey line,
@@ -1111,7 +1129,10 @@ axis.axhline(end.mean(), color=plots.COLOURS["plain"], linestyle="--", label="us
 axis.set(xlabel="c, the size of the random part", ylabel="training error (%)", ylim=(0, 100))
 axis.set_title("56 plain layers without norm")
 axis.legend(title="mean ± deviation, 5 seeds")
-plots.show()
+plots.show(
+    "Training error of 56 plain layers that start at the identity plus c times random weights: "
+    "about 5 % up to c = 0.2, then rising to 90 % at c = 1. The usual start ends at 77 %."
+)
 print(
     "I + 0.1 W:", experiments.mean_spread(ends[1]), "  usual start:", experiments.mean_spread(end)
 )
@@ -1162,7 +1183,11 @@ for name, (make_model, options, role) in untrained.items():
     print(f"{name:26} kept at the end: {experiments.mean_spread(kept[:, -1], 3)}")
 axis.set(xlabel="layer", ylabel="similarity kept", ylim=(-0.1, 1.05), title="before training")
 axis.legend(title="median and range, 5 seeds", fontsize=8, title_fontsize=8, ncols=2)
-plots.show()
+plots.show(
+    "Similarity to the input kept by layer, before training. Plain networks with batch norm lose "
+    "it within fifteen layers, others more slowly; those that start near the identity keep nearly "
+    "half of it at layer 56."
+)
 
 # %% [markdown]
 # Of the two networks that fail, the one with batch norm forgets its input within some fifteen
@@ -1192,7 +1217,11 @@ for (name, (kept, errors)), role in zip(points.items(), roles, strict=True):
     axis.plot(kept, errors, plots.MARKERS[role], color=plots.COLOURS[role], label=name)
 axis.set(xlabel="similarity kept at the end, before training", ylabel="training error (%)")
 axis.legend(title="each point: mean of 5 seeds", fontsize=8, title_fontsize=8)
-plots.show()
+plots.show(
+    "Training error against the similarity kept before training, for networks of five kinds. "
+    "Nearly all errors above 20 % lie where less than a seventh is kept; where more is kept, "
+    "errors are small."
+)
 
 # %% [markdown]
 # A clear trend: networks that keep little train badly. But it is a **correlation**, and it has
@@ -1241,7 +1270,10 @@ for pattern, pattern_name in enumerate(PATTERNS):
         n = (labels == shape + 5 * pattern).nonzero()[0, 0]  # the first of its class
         examples[f"{shape_name}\n{pattern_name}"] = images[n].permute(1, 2, 0)  # (H, W, C)
 plots.show_images(examples, height=1.4)
-plots.show()
+plots.show(
+    "One image of each class of the generated data: disc, square, triangle, cross and ring, with "
+    "stripes and with a checker pattern, coloured and noisy."
+)
 
 # %% tags=["demo"]
 paper = {"plain": {18: 27.94, 34: 28.54}, "residual": {18: 27.88, 34: 25.03}}
@@ -1260,7 +1292,12 @@ plots.error_axes(axes[0], (18, 34), "paper: ImageNet", "validation error, top-1 
 plots.error_axes(axes[1], setting.depths, f"ours: dense, {data.name}", "training error (%)")
 plots.error_axes(axes[2], (8, 20, 56), "ours: convolutional, shapes", "training error (%)")
 axes[0].legend()
-plots.show()
+plots.show(
+    "Errors by depth, three panels. In the paper, on ImageNet, plain networks get a little worse "
+    "from 18 to 34 layers and residual ones clearly better. In ours, on digits and on shapes, "
+    "plain networks rise to 80 % at 56 layers; residual ones stay low on digits and rise to about "
+    "65 % on shapes."
+)
 
 # %% [markdown]
 # The pattern is the paper's: with depth, plain networks get worse and residual ones do not, or

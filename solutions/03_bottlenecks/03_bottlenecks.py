@@ -190,7 +190,11 @@ for name, layers in blocks.items():
 
 # %% tags=["demo"]
 plots.block_shapes(blocks, height=3.2)
-plots.show()
+plots.show(
+    "Three blocks drawn as wide as their channels. Two 3×3 at 64 channels; the bottleneck, which "
+    "narrows from 256 to 64 channels with a 1×1, has its 3×3 there, and widens again; two 3×3 at "
+    "256 channels."
+)
 
 # %% [markdown]
 # A layer is drawn as wide as its channels. The bottleneck hands on 256 channels for less than
@@ -242,7 +246,10 @@ for name, stride_first in {"v1: stride in the first 1×1": True, "v1.5: in the 3
     unread = 100 * (maps == 0).double().mean((1, 2))  # (seeds,)
     print(f"{name:28} unread: {unread.min():.0f} to {unread.max():.0f} % of the pixels (5 seeds)")
 plots.show_images(pictures, height=2.8)
-plots.show()
+plots.show(
+    "Which pixels a block with stride 2 reads. With the stride in the first 1×1 only every second "
+    "pixel of every second row is not black; with the stride in the 3×3 all pixels are read."
+)
 
 # %% [markdown]
 # In v1 three quarters of the pixels are black: the block before computed them for nothing. In
@@ -793,7 +800,11 @@ for name, layers in family.items():
     share = 100 * weights[1] / sum(weights)
     print(f"{name:9} {sum(weights):8,} weights, {share:4.1f} % of them in the 3×3")
 plots.block_shapes(family, height=3.2)
-plots.show()
+plots.show(
+    "Five blocks drawn as wide as their channels. ResNet narrows to a quarter, Wide and ResNeXt "
+    "to a half, RegNet X not at all; the inverted block widens sixfold. The 3×3 works in groups "
+    "in ResNeXt and RegNet X, and depthwise in the inverted block."
+)
 
 # %% [markdown]
 # - **Wide** ResNets (Zagoruyko and Komodakis 2016) trade depth for width. torchvision's, called
@@ -1188,7 +1199,11 @@ for name, (make, field) in kinds.items():
     fields[name] = maps.mean(0), field
     print(f"{name:16} in theory {field}, in effect {reach.mean():.1f} ± {reach.std():.1f} pixels")
 plots.show_fields(fields)
-plots.show()
+plots.show(
+    "Influence of pixels on the middle of the output after ten blocks, with the theoretical field "
+    "as a dashed box. It fills about half of the box for plain blocks, a third for basic blocks, "
+    "and little of a box half as wide for bottlenecks."
+)
 
 # %% [markdown]
 # The dashed boxes are the fields of exercise 6. "In effect" is four standard deviations of the
@@ -1325,7 +1340,11 @@ axis.set(xscale="log", yscale="log", xlabel="intensity (multiply-adds per number
 axis.set(ylabel="10⁹ multiply-adds per second", title="forward, eight images of 28 × 28")
 axis.set(xlim=(2, 3000))
 plots.plot_points(axis, points)
-plots.show()
+plots.show(
+    "Speed of single convolutions against their intensity, both on log scales. Depthwise "
+    "convolutions, of low intensity, are the slowest per multiply-add, dense 3×3 convolutions "
+    "with many channels among the fastest; each point has a wide spread over nine rounds."
+)
 
 # %% [markdown]
 # A point is the fastest of nine rounds, the bar spans all of them. Compare the two ends. A
@@ -1409,7 +1428,11 @@ points = {
     for name in members
 }
 plots.plot_points(axis, points)
-plots.show()
+plots.show(
+    "Time for one image against multiply-adds for eleven networks, both on log scales. ResNets "
+    "lie near a straight line; networks of depthwise convolutions lie above it, slower than their "
+    "count promises."
+)
 
 # %% tags=["demo", "timing"]
 for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mobilenet_v2")]:

@@ -92,7 +92,11 @@ print(tuple(SelfAttention(8, 2)(x).shape), tuple(FeedForward(8)(x).shape))
 
 # %% tags=["demo"]
 figures.wiring_diagram()
-plots.show()
+plots.show(
+    "Two transformer blocks. Post-norm: a norm stands in the stream behind each of the two sums. "
+    "Pre-norm: a norm stands at the beginning of each branch, attention and feed-forward, and the "
+    "stream is free."
+)
 
 # %% [markdown]
 # $$\text{post-norm:}\quad h = \mathrm{norm}_1\bigl(x + A(x)\bigr), \qquad
@@ -258,7 +262,10 @@ drawing, (axis,) = plots.figure(height=2.4)
 figures.show_bars(axis, right)
 axis.set(xlabel="positions right (%), mean ± deviation, each seed", xlim=(0, 103))
 axis.axvline(figures.GUESSING, color="gray", linestyle=":")
-plots.show()
+plots.show(
+    "Positions right by which branches have a skip, six blocks: both about 96 %, attention only "
+    "about 44 % with a wide spread, feed-forward only 24 %, none 16 %; guessing gives 10 %."
+)
 
 # %% tags=["demo"]
 for name, runs in right.items():
@@ -295,7 +302,11 @@ for name, role in {"both": "residual", "attention only": "third", "none": "plain
     print(f"skips: {name:16} cosine after 24 blocks {mean_spread(runs[:, -1], 3)}")
 axis.set(xlabel="block", ylabel="cosine between positions", ylim=(-0.05, 1.05))
 axis.legend(title="median and range, 5 seeds")
-plots.show()
+plots.show(
+    "Cosine between positions by block, untrained. Without skips it reaches 1 after two blocks, "
+    "with the skip of attention only after four; with both skips it rises slowly to about 0.8 "
+    "after 24."
+)
 
 # %% [markdown]
 # Without skips all positions are nearly alike after a few blocks: eight copies of one vector
@@ -323,7 +334,11 @@ for name, (wiring, warmup, role) in arms.items():
 figures.accuracy_axes(axis, "200 steps, learning rate 0.002")
 axis.set(xlabel="blocks", xticks=(3, 6, 12))
 axis.legend(title="mean ± deviation, 5 seeds", fontsize=8, title_fontsize=8, loc="lower left")
-plots.show()
+plots.show(
+    "Positions right by depth, after 200 steps. Pre-norm without warm-up stays near 99 % at 12 "
+    "blocks, post-norm with warm-up falls to 80 %, post-norm without warm-up to 15 %, near "
+    "guessing."
+)
 
 # %% tags=["demo"]
 print("post-norm, 12 blocks, no warm-up, at smaller learning rates: positions right (%)")
@@ -378,7 +393,11 @@ axes[1].set(xlabel="blocks", ylim=(0, None), xticks=(6, 12, 24, 48))
 axes[1].set_title("last block: mean ± deviation")
 axes[0].set_ylim(0, None)
 axes[0].legend(loc="upper left")
-plots.show()
+plots.show(
+    "Gradient norms before training. Left, over 24 blocks: in post-norm they grow towards the "
+    "last, in pre-norm they fall. Right, at the last block: with more blocks those of post-norm "
+    "stay large, those of pre-norm shrink."
+)
 for wiring, name in figures.NAMES.items():
     print(
         name, "last block:", *[mean_spread(profiles[wiring, n][:, -1], 2) for n in (6, 12, 24, 48)]
@@ -424,7 +443,10 @@ for wiring, role in figures.ROLES.items():
     print(f"{figures.NAMES[wiring]:10}", *[mean_spread(m, 2).rjust(14) for m in moved])
 axis.set(xlabel="blocks", ylabel="change of the logits (%)", ylim=(0, None))
 axis.legend(title="mean ± deviation, 5 seeds")
-plots.show()
+plots.show(
+    "How far a small step in the weights moves the logits, by depth: 2 to 3 % in pre-norm at any "
+    "depth; in post-norm it grows to about 17 % at 48 blocks."
+)
 
 # %% [markdown]
 # In pre-norm the same small step moves the output equally far at every depth. In post-norm it moves
@@ -573,7 +595,11 @@ for axis, found, title in zip(axes, (before, after), ("before training", "traine
     axis.set(xlabel="branch (0: token vectors)", title=title)
 axes[0].set_ylabel("root mean square")
 axes[0].legend(title="median and range, 5 seeds", fontsize=8, title_fontsize=8)
-plots.show()
+plots.show(
+    "Size of the stream and of what each branch adds, before training and after. The stream grows "
+    "steadily, a little steeper when trained; what attention and feed-forward add stays at about "
+    "a fifth of it or less in late branches."
+)
 
 # %% [markdown]
 # Before training every branch adds about as much as every other, and the stream grows steadily. After
@@ -754,7 +780,11 @@ figures.accuracy_axes(axes[0], "logit lens")
 axes[0].set_xlabel("branches read")
 axes[1].set(xlabel="branch", ylabel="added to the right logit", title="attribution")
 axes[1].legend(title="median and range, 5 seeds")
-plots.show()
+plots.show(
+    "Left, positions right when the stream is read by the head after each branch: a steady climb "
+    "from 10 to nearly 100 %. Right, what branches add to the right logit: feed-forward more and "
+    "more with depth, attention little."
+)
 
 # %% tags=["demo"]
 print("positions right after 0, 2, 4, ... 24 branches (%):")
@@ -797,7 +827,10 @@ for wiring, role in {
     print(f"{wiring:11}", *[mean_spread(e, 2).rjust(14) for e in ends])
 axis.set(xlabel="blocks", ylabel="size of the stream at the end", xticks=depths, ylim=(0, None))
 axis.legend(title="mean ± deviation, 5 seeds")
-plots.show()
+plots.show(
+    "Size of the stream at the end of untrained networks by depth. With pre and peri it grows "
+    "with the root of the depth, with gpt2 and layerscale it stays near 1.5."
+)
 
 # %% [markdown]
 # Pre-norm triples from 6 to 48 blocks, as $\sqrt{8} = 2.8$ would have it. Two remedies hold the size
@@ -959,7 +992,10 @@ drawing, (axis,) = plots.figure(height=3.4)
 figures.show_bars(axis, ends)
 axis.axvline(figures.GUESSING, color="gray", linestyle=":")
 axis.set(xlabel="positions right (%), mean ± deviation, each seed", xlim=(0, 103))
-plots.show()
+plots.show(
+    "Positions right after 200 steps with 24 blocks, by wiring: post-norm guesses; ReZero reaches "
+    "about 91 %, the other five between 94 and 99 %."
+)
 for name, runs in ends.items():
     print(f"{name:11} {mean_spread(runs)} %")
 
@@ -1016,7 +1052,11 @@ figures.accuracy_axes(axes[1], "a block and the next one swapped")
 axes[0].set_xlabel("deleted block")
 axes[1].set(xlabel="first of the two", ylabel="")
 axes[0].legend(title="median and range, 5 seeds")
-plots.show()
+plots.show(
+    "Positions right without one of twelve blocks, and with two neighbours swapped. In pre-norm "
+    "only the first few blocks matter, and late ones hardly do; in post-norm every lesion costs a "
+    "third or more."
+)
 
 # %% [markdown]
 # The unraveled view holds for the upper half of the pre-norm network: delete block 7 or any later
@@ -1421,7 +1461,10 @@ axis.set_xticks(noises, map(str, noises))
 axis.minorticks_off()
 axis.set_title("product of 64 mixing matrices")
 axis.legend(title="median and range, 20 draws")
-plots.show()
+plots.show(
+    "Largest factor of a product of 64 mixing matrices by the noise in each: free matrices reach "
+    "more than ten thousand at noise 0.4, doubly stochastic ones stay at 1."
+)
 
 # %% [markdown]
 # Free matrices explode: noise of 0.2 in each entry, and 64 of them stretch some direction by a factor
@@ -1450,7 +1493,10 @@ for (text, runs), role in zip(losses.items(), ROLES, strict=True):
     plots.plot_runs(axis, range(0, 201, 40), runs, text, role)
 axis.set(yscale="log", xlabel="training step", ylabel="loss (nats per position)")
 axis.legend(title="median and range, 5 seeds", fontsize=8, title_fontsize=8)
-plots.show()
+plots.show(
+    "Loss by training step of five ways to carry the stream: all curves fall together from 2.3 to "
+    "about 0.1, within each other's spread."
+)
 
 # %% tags=["demo"]
 for name, text in names.items():

@@ -21,9 +21,9 @@ ORDER = {
         "preactivation propagation gates starts memory diagnose_preactivation "
         "diagnose_propagation diagnose_gates checks_preactivation transformers streams "
         "diagnose_transformers transformer_checks sequences sequence_training experiments "
-        "trained reference transformer_studies plots own_progress path_plots widgets "
-        "block_explorer order_diagram propagation_explorer transformer_figures path_explorer "
-        "__init__"
+        "trained reference transformer_studies conv_lesions plots own_progress path_plots "
+        "widgets block_explorer order_diagram propagation_explorer transformer_figures "
+        "path_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config text spreadsheet scratch records lesson notebook wire outputs imports "
@@ -34,13 +34,14 @@ ORDER = {
         "kernel_app kernel judge_process graded_notebook sealed forbidden grade work frames "
         "parcels worker pool node cluster_settings cluster_link roster cluster places ledger "
         "collect gradebook_rows marks staging gradebook packing filing release executed build "
-        "check progress charts feedback report handout gradescope class_marks class_entries "
-        "formats canvas gradescope_zip exports class_picture lesson_report classroom watching "
-        "due recorder feedback_pages desk explain classrun proposal regrade regrade_report "
-        "demo_course demo bench.__init__ bench.workload bench.courses bench.meter bench.floor "
-        "bench.spread bench.record bench.arms bench.turns bench.machine bench.peer bench.stages "
-        "bench.memory bench.latency bench.probes bench.run bench.simulation bench.summary "
-        "bench.chart bench.page bench.command cli_class cli_results cli __init__"
+        "times check progress charts feedback report handout gradescope class_marks "
+        "class_entries formats canvas gradescope_zip exports class_picture lesson_report "
+        "classroom watching due recorder feedback_pages desk explain classrun proposal regrade "
+        "regrade_report demo_course demo bench.__init__ bench.workload bench.courses "
+        "bench.meter bench.floor bench.spread bench.record bench.arms bench.turns bench.machine "
+        "bench.peer bench.stages bench.memory bench.latency bench.probes bench.run "
+        "bench.simulation bench.summary bench.chart bench.page bench.command cli_class "
+        "cli_results cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}

@@ -60,7 +60,7 @@ def test_groups_of_the_block_explorer_fit_the_width():
 
 def test_the_block_explorer_has_a_still_figure_and_its_controls():
     explorer = block_explorer.BlockExplorer()
-    bundle = explorer._repr_mimebundle_()
+    bundle, _ = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(PNG)
     inputs = explorer.inputs()
     assert explorer.draw(**{name: item.value for name, item in inputs.items()}) == explorer.still()

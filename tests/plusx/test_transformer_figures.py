@@ -44,7 +44,7 @@ def test_the_explorer_draws_what_its_controls_say():
 def test_the_explorer_has_a_still_figure_and_controls(monkeypatch):
     monkeypatch.setattr(figures, "SEEDS", 1)
     explorer = WiringExplorer()
-    bundle = explorer._repr_mimebundle_()
+    bundle, _ = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"])[:4] == b"\x89PNG"
     assert set(explorer.inputs()) == {"wiring", "blocks", "skips"}
 

@@ -7,9 +7,13 @@ blindness can tell apart (Wong 2011, "Points of view: Color blindness", Nature M
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
+from IPython.core.formatters import format_display_data
+from IPython.core.getipython import get_ipython
+from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -306,9 +310,24 @@ def _arrow(
     axis.annotate("", xy=end, xytext=start, arrowprops=arrow)
 
 
-def show() -> None:
-    """Show the figures of this cell and close them."""
-    plt.show()
+def show(alt: str) -> None:
+    """Show the figure made last, with a text for readers who do not see it, and close it.
+
+    `alt` says what the figure shows, in a sentence or two. JupyterLab takes it from the HTML that
+    is sent along; nbconvert, and so a page of feedback, from the metadata of the picture. Outside
+    of notebooks a window opens, and the text is not used. Raises `ArgumentError` without a text.
+    """
+    if not alt.strip():
+        raise ArgumentError("a figure needs a text", expected="what it shows", got=repr(alt))
+    if get_ipython() is None:
+        plt.show()
+        return
+    drawing = plt.gcf()
+    bundle, _ = format_display_data(drawing)
+    picture = f'<img alt="{escape(alt)}" src="data:image/png;base64,{bundle["image/png"]}">'
+    bundle |= {"text/plain": alt, "text/html": picture}
+    display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
+    plt.close(drawing)
 
 
 def gradient_axes(axis: Axes, title: str) -> None:

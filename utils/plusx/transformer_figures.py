@@ -90,6 +90,11 @@ class WiringExplorer(Explorer):
     """
 
     about = "stream and gradients of an untrained transformer, block by block"
+    alt = (
+        "Four wirings of 24 untrained blocks. The stream grows with depth in pre-norm and peri- "
+        "norm and stays at 1 in post-norm and DeepNorm; gradients are largest in post-norm at "
+        "the late blocks, and smallest, and even, in DeepNorm."
+    )
 
     def draw(self, wiring: str, blocks: int, skips: str) -> bytes:  # type: ignore[override]
         """A PNG of both profiles for one setting."""
