@@ -29,7 +29,8 @@ help: ## list these targets
 
 lab: $(STAMP) ## open the lessons in JupyterLab
 	@echo "plusx: JupyterLab in notebooks/ (stop it with Ctrl-C)"
-	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks $(ARGS)
+	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks \
+	  --LabApp.default_url=/lab/tree/00_start/00_start.ipynb $(ARGS)
 
 demo: $(STAMP) ## grade a small made-up class in every lesson: make demo LESSON=02 in one
 	@echo "plusx: grading the made-up class"
