@@ -82,7 +82,8 @@ from plusx.weights import fill_by_shape
 # %% [markdown]
 # One function seeds every generator, and nothing names a device. `"small"` is dense networks on
 # 8×8 digits; `"full"` takes the paper's convolutional networks on CIFAR-10, hours of a GPU, for
-# the comparison in section 3. The text describes `"small"`.
+# the first comparison in section 3. (`load_data` also takes the path of a folder of images, with
+# `train/<class>/` and `test/<class>/` inside.) The text describes `"small"`.
 
 # %%
 plusx.seed_all(0)
@@ -421,7 +422,7 @@ if scale == "small":
     nets = {"original": shortcuts.UnitMlp}
     nets["full pre-activation"] = partial(shortcuts.UnitMlp, order="full pre-activation")
 else:
-    data, recipe, depths, seeds = plusx.load_data("cifar10"), setting.recipe, (56, 110), 3
+    data, recipe, depths, seeds = plusx.load_data(setting.data), setting.recipe, (56, 110), 3
     nets = {"original": plusx.CifarResNet, "full pre-activation": preactivation.PreActResNet}
 
 for name, make_model in nets.items():

@@ -21,7 +21,7 @@ ORDER = {
         "preactivation propagation gates starts memory diagnose_preactivation "
         "diagnose_propagation diagnose_gates checks_preactivation transformers streams "
         "diagnose_transformers transformer_checks sequences sequence_training experiments "
-        "trained reference transformer_studies conv_lesions plots own_progress path_plots "
+        "trained reference transformer_studies unraveled_conv plots own_progress path_plots "
         "widgets block_explorer order_diagram propagation_explorer transformer_figures "
         "path_explorer __init__"
     ).split(),

@@ -1,6 +1,6 @@
 """Lesson 05's lesion study on convolutional networks: shipped when small, trained here when full.
 
-    python -m plusx.conv_lesions unraveled_conv     makes data/reference_runs/unraveled_conv.json
+    python -m plusx.unraveled_conv unraveled_conv     makes data/reference_runs/unraveled_conv.json
 
 The networks are those of He et al. 2015 (arXiv 1512.03385, section 4.2), residual and plain. A
 residual block that is left out leaves its shortcut behind, which subsamples and pads where the
@@ -191,4 +191,4 @@ def shipped() -> dict[tuple[bool, int], LesionRecord]:
 
 if __name__ == "__main__":
     for study in sys.argv[1:] or STUDIES:
-        print(make_reference(study, STUDIES, "plusx.conv_lesions"))
+        print(make_reference(study, STUDIES, "plusx.unraveled_conv"))
