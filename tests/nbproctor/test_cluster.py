@@ -31,10 +31,7 @@ from nbproctor.notebook import HandedIn
 from nbproctor.sandbox.plan import Level
 from nbproctor.work import Done, Grader, Job, LessonPack
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="layers are Linux's"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="layers are Linux's")
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cell_timeout_s=5.0, call_timeout_s=5.0)
