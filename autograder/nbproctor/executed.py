@@ -12,6 +12,7 @@ import re
 import struct
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from nbproctor.errors import BuildError
 
-__all__ = ["add_outputs", "check_outputs", "tidy_outputs", "time_cells"]
+__all__ = ["Seconds", "add_outputs", "check_outputs", "tidy_outputs", "time_cells"]
 
 CELL_TIMEOUT_S = 900
 # Hash order and the number of threads would show in outputs; so would a GPU.
@@ -58,8 +59,16 @@ def add_outputs(notebook: Any, folder: Path, private: list[Path]) -> None:
             check_outputs(cell.outputs, private, _where(name, notebook, index))
 
 
-def time_cells(notebook: Any, folder: Path) -> dict[int, float]:
-    """Execute a notebook as `add_outputs` does, with an empty cache folder: seconds by cell.
+@dataclass(frozen=True)
+class Seconds:
+    """What a cell took, and how much of that its kernel computed: less where others compute too."""
+
+    passed: float
+    computed: float
+
+
+def time_cells(notebook: Any, folder: Path) -> dict[int, Seconds]:
+    """Execute a notebook as `add_outputs` does, with an empty cache folder: times by cell.
 
     The folder is the user's as XDG has it (XDG_CACHE_HOME), as on Linux.
 
@@ -72,8 +81,9 @@ def time_cells(notebook: Any, folder: Path) -> dict[int, float]:
 
 def _execute(
     notebook: Any, folder: Path, scratch: Path, environment: dict[str, str] | None = None
-) -> dict[int, float]:
-    """Run all cells; the seconds that each code cell took, by its place in the notebook."""
+) -> dict[int, Seconds]:
+    """Run all cells; what each code cell took, by its place in the notebook."""
+    import psutil
     from nbclient import NotebookClient  # a second to import, and only a build needs it
     from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
     from traitlets.config import Config
@@ -86,10 +96,16 @@ def _execute(
         def started(cell: Any, cell_index: int) -> None:
             at["cell"] = cell_index
             bar.update(cell_index - bar.n)
-            began[cell_index] = time.monotonic()
+            began[cell_index] = now()
 
         def ended(cell: Any, cell_index: int, execute_reply: Any) -> None:
-            took[cell_index] = time.monotonic() - began[cell_index]
+            passed, computed = now()
+            before = began[cell_index]
+            took[cell_index] = Seconds(passed - before[0], computed - before[1])
+
+        def now() -> tuple[float, float]:
+            kernel = psutil.Process(client.km.provisioner.pid)  # type: ignore[union-attr]
+            return time.monotonic(), sum(kernel.cpu_times()[:2])
 
         client = NotebookClient(
             notebook,

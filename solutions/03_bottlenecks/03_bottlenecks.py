@@ -811,8 +811,8 @@ plots.show(
 #   50-2, has a 3×3 twice as wide.
 # - **ResNeXt** (Xie et al. 2017) doubles the middle too and cuts it into 32 groups, which makes
 #   it as cheap as ResNet's. At equal cost the paper reports an error of 22.2 % instead of 23.9
-#   % on ImageNet (table 3). Without shortcuts its authors found 26.1 and 31.2 %: groups do not
-#   replace the skip, and the skip does not replace groups.
+#   % on ImageNet (table 3). Its authors also took the shortcuts away, and both got worse: groups
+#   do not replace the skip, and the skip does not replace groups.
 # - **RegNet X** (Radosavovic et al. 2020) came out of a search over such settings, and does
 #   not narrow at all: $W = C$.
 # - The **inverted** bottleneck (Sandler et al. 2018) turns the hourglass into a barrel: the

@@ -583,9 +583,8 @@ for k in (0, 1, 10, 20):
 # So far all layers were dense. The paper's are convolutional, and two of their blocks halve the
 # image. Here is the study on such networks: those of He et al. (2015) with 56 and 14 layers, that
 # is 27 and 6 blocks, and the plain one of 14; ten epochs on the digits, five seeds (shipped;
-# `python -m plusx.unraveled_conv` makes them). A residual block that is
-# deleted leaves its shortcut behind. A plain block that halves the image cannot be deleted: nothing
-# else would fit.
+# `python -m plusx.unraveled_conv` makes them). A residual block that is deleted leaves its shortcut
+# behind. A plain block that halves the image cannot be deleted: nothing else would fit.
 
 # %% tags=["demo"]
 conv = unraveled_conv.lesion_study(scale)
@@ -603,7 +602,8 @@ for name, (record, colour, marker, dash) in conv_kinds.items():
 plots.plot_runs(
     axes[1], unraveled_conv.COUNTS, conv[True, 9].without_some, "27 residual blocks", "residual"
 )
-path_plots.guessing(axes[0])
+for axis in axes:
+    path_plots.guessing(axis)
 axes[0].set(xlabel="place of the deleted block (0 input, 1 output)", ylabel="test error (%)")
 axes[0].set(ylim=(0, 100), title="one block deleted")
 axes[0].legend(title="line: mean, points: seeds", loc="center right")

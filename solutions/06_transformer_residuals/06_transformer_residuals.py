@@ -1471,7 +1471,8 @@ plots.show(
 # Free matrices explode: noise of 0.2 in each entry, and 64 of them stretch some direction by a factor
 # of ten or more. The doubly stochastic ones stay at 1, always: that is the theorem, not luck. (Free
 # matrices that stay near the identity do no harm; whether training takes them far away is another
-# question. In a model of 27 billion parameters, Xie et al. 2025 saw gains of about 3,000.)
+# question. Xie et al. 2025 report that in large language models it does, and that training then
+# becomes unstable.)
 #
 # ### Do they help us?
 #
@@ -1521,14 +1522,15 @@ for name, text in names.items():
 # | pre-norm without warm-up | comparable with post-norm with warm-up, in less time (Xiong et al. 2020, abstract) | better: 98.2 ± 0.5 against 79.7 ± 4.2 % at 12 blocks, 200 steps |
 # | pure attention, no skips | rank collapses doubly exponentially with depth (Dong et al. 2021) | attention and feed-forward, no skips: positions alike (cosine above 0.99) after 3 blocks |
 # | DeepNorm | 1,000 layers are stable (Wang et al. 2022) | 24 blocks, no warm-up: 99.2 ± 0.4 % |
-# | hyper-connections | converge 1.8 times faster in a model of 7 billion parameters (Zhu et al. 2024, figure 1) | no difference at 150,000 parameters |
+# | hyper-connections | converge 1.8 times faster in a mixture of experts, 7 billion parameters of which 1 billion work at a time (Zhu et al. 2024, figure 1) | no difference at 150,000 parameters |
 #
 # Where we differ: our pre-norm networks are *better* than post-norm ones with warm-up, where the
 # paper finds them alike. Two hundred steps, of which warm-up takes eighty, favour what needs no
 # warm-up. At three blocks (section 3) pre-norm is ahead by two points only, and level with post-norm
 # without warm-up. And there is evidence on the other side that
 # a small task cannot show: where both train, post-norm often ends a little *better* on large
-# translation tasks (Nguyen, Salazar 2019, found that pre-norm hurts there; Liu et al. 2020).
+# translation tasks (Liu et al. 2020; Nguyen, Salazar 2019, found that pre-norm helped with little
+# data and hurt with much).
 #
 # ## 10 · A written question
 #

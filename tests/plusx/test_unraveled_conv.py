@@ -84,6 +84,7 @@ def test_the_full_study_runs_on_a_folder_of_images(tmp_path, monkeypatch):
     full = unraveled_conv.cases("full", tmp_path)
     assert all(case.recipe.augment and case.recipe.epochs == 164 for case in full)
     tiny = LesionCase((True, 1), Recipe(epochs=1, batch=4, augment=True), tmp_path, seeds=1)
+    monkeypatch.setattr("plusx.trained.cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(unraveled_conv, "cases", lambda scale, source: [tiny])
     found = unraveled_conv.lesion_study("full", tmp_path)
     assert found[True, 1].without_one.shape == (1, 3)
