@@ -24,6 +24,7 @@ LESSONS = {
     "04_identity_mappings": "identity_mappings_cases",
     "05_unraveled": "unraveled_cases",
     "06_transformer_residuals": "transformer_cases",
+    "07_dense_and_unet": "dense_cases",
 }
 MUTANTS = [
     pytest.param(name, mutant, id=f"{name[:2]}-{mutant.exercise}-{mutant.name}")

@@ -55,6 +55,10 @@ class DenseBlock(nn.Module):
             DenseLayer(in_channels + n * growth, growth, recompute) for n in range(layers)
         )
 
+    def members(self) -> list[DenseLayer]:
+        """The layers, first to last."""
+        return [layer for layer in self.layers if isinstance(layer, DenseLayer)]
+
     def forward(self, x: Tensor) -> Tensor:
         features = [x]
         for layer in self.layers:
@@ -143,19 +147,3 @@ def kept_channels(layers: int, first: int, growth: int, recompute: bool = False)
     read = [first + n * growth for n in range(layers)]
     inner = 2 * FACTOR * growth * layers
     return inner + (read[-1] if recompute else 2 * sum(read))
-
-
-def feature_reuse(weights: Sequence[Tensor], first: int, growth: int) -> Tensor:
-    """How strongly each layer of a dense block reads each source: mean |weight|.
-
-    weights: of the L 1x1 convolutions, (4 growth, first + l * growth, 1, 1) for layer l = 0, 1, ...
-    returns: (L, L); row l has l + 1 sources: the block's input, layers 0 to l - 1; then zeros
-    Source: Huang et al. 2017, section 5, figure 5.
-    """
-    L = len(weights)
-    table = weights[0].new_zeros(L, L)
-    for row, weight in enumerate(weights):
-        sizes = weight.abs().mean(dim=(0, 2, 3))  # (first + row * growth,)
-        parts = sizes.split([first] + [growth] * row)
-        table[row, : row + 1] = torch.stack([part.mean() for part in parts])
-    return table

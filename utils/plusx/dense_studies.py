@@ -23,7 +23,7 @@ from plusx.unet import UNet
 DEPTHS = (1, 2, 3)  # halvings
 WIDTHS = {"concat": 6, "add": 7, "none": 7}  # channels at full size: "concat" has fewest weights
 JOINS = ("concat", "add", "none")
-RATES = (0.02, 0.05, 0.2)
+RATES = (0.05, 0.2, 0.8)
 LAYERS = 8
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import densenet
 
-from plusx.dense import FACTOR, dense_channels, feature_reuse
+from plusx.dense import FACTOR, dense_channels
+from plusx.reuse import feature_reuse
 
 
 def torchvision_layer(in_channels: int, growth: int, recompute: bool = False) -> Any:
