@@ -560,7 +560,8 @@ MUTANTS = [
         "averaged",
         (
             UNION,
-            "both = (found & wanted).flatten(1).sum(1)\n    union = (found | wanted).flatten(1).sum(1)",
+            "both = (found & wanted).flatten(1).sum(1)\n"
+            "    union = (found | wanted).flatten(1).sum(1)",
         ),
         (EMPTY, ""),
         (SCORE, "return torch.where(union > 0, both / union.clamp(min=1), 1.0).mean().item()"),
@@ -571,8 +572,9 @@ MUTANTS = [
         "multiplied",
         (
             SETS,
-            "p = logits.sigmoid()\n    both = (p * masks).sum().item()\n    return both / (p.sum().item() + masks.sum().item() - both)\n    "
-            + SETS,
+            "p = logits.sigmoid()\n"
+            "    both = (p * masks).sum().item()\n"
+            "    return both / (p.sum().item() + masks.sum().item() - both)\n    " + SETS,
         ),
     ),
     # unet
@@ -637,7 +639,9 @@ MUTANTS = [
         (READS, "joined = 2 * channels"),
         (
             "            x = decoder(x)",
-            "            x = torch.cat([x, 0 * x], dim=1) if self.skip != 'concat' else x\n            x = decoder(x)",
+            "            if self.skip != 'concat':\n"
+            "                x = torch.cat([x, 0 * x], dim=1)\n"
+            "            x = decoder(x)",
         ),
     ),
     mutant("unet", "add does not add", "the skip is missing", (ADD, "x = x")),
@@ -743,8 +747,11 @@ class ThriftyLayer(nn.Module):
         super().__init__()
         self.conv2 = nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
         self.body = nn.Sequential(
-            nn.BatchNorm2d(in_channels), nn.ReLU(),
-            nn.Conv2d(in_channels, 4 * growth, 1, bias=False), nn.BatchNorm2d(4 * growth), nn.ReLU(),
+            nn.BatchNorm2d(in_channels),
+            nn.ReLU(),
+            nn.Conv2d(in_channels, 4 * growth, 1, bias=False),
+            nn.BatchNorm2d(4 * growth),
+            nn.ReLU(),
         )
 
     def forward(self, features):

@@ -53,7 +53,10 @@ def u_diagram() -> Figure:
         start, end = ((x, y - 0.28), (u - 0.7, v)) if down else ((x + 0.7, y), (u, v - 0.28))
         _arrow(axis, start, end, "black")
         words = "max 2×2" if down else "1×1, enlarge"
-        where = (x - 0.08, v) if down else (u + 0.08, y)
+        where = (
+            (start[0] + end[0]) / 2 + (-0.12 if down else 0.12),
+            (start[1] + end[1]) / 2 - 0.12,
+        )
         axis.text(*where, words, ha="right" if down else "left", va="center", fontsize=8)
     for level, y in ((0, 2), (1, 1)):
         _arrow(
