@@ -20,11 +20,12 @@ ORDER = {
         "solvers recompute diagnose_continuous continuous models bottlenecks identity weights "
         "checks probes data training shortcuts preactivation propagation gates starts memory "
         "diagnose_preactivation diagnose_propagation diagnose_gates checks_preactivation "
-        "transformers streams diagnose_transformers transformer_checks sequences "
-        "sequence_training experiments trained reference transformer_studies continuous_studies "
-        "unraveled_conv plots own_progress path_plots continuous_plots widgets block_explorer "
-        "order_diagram propagation_explorer transformer_figures path_explorer step_explorer "
-        "__init__"
+        "transformers streams diagnose_transformers transformer_checks dense reuse unet "
+        "diagnose_dense diagnose_unet dense_checks segmentation denoising sequences "
+        "sequence_training experiments trained reference transformer_studies dense_studies "
+        "continuous_studies unraveled_conv plots own_progress path_plots continuous_plots "
+        "widgets block_explorer order_diagram propagation_explorer transformer_figures "
+        "path_explorer dense_figures dense_explorer step_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config text spreadsheet scratch records lesson notebook wire outputs imports "

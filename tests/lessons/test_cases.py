@@ -25,6 +25,7 @@ LESSONS = {
     "04_identity_mappings": "identity_mappings_cases",
     "05_unraveled": "unraveled_cases",
     "06_transformer_residuals": "transformer_cases",
+    "07_dense_and_unet": "dense_cases",
     "08_continuous_depth": "continuous_depth_cases",
 }
 MUTANTS = [
