@@ -15,9 +15,9 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect seeds device fingerprint costs lesions diagnose diagnose_depth "
-        "diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled models "
-        "bottlenecks identity weights checks probes data training shortcuts preactivation "
+        "errors files downloads expect seeds device fingerprint costs lesions diagnose "
+        "diagnose_depth diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled "
+        "models bottlenecks identity weights checks probes data training shortcuts preactivation "
         "propagation gates starts memory diagnose_preactivation diagnose_propagation "
         "diagnose_gates checks_preactivation transformers streams diagnose_transformers "
         "transformer_checks sequences sequence_training experiments trained reference "
