@@ -17,7 +17,8 @@ ORDER = {
     "plusx": (
         "errors files downloads expect seeds device fingerprint costs lesions diagnose "
         "diagnose_depth diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled "
-        "models bottlenecks identity weights checks probes data training shortcuts preactivation "
+        "models bottlenecks identity weights checks probes data "
+        "augmentation execution stacks memory_limits checkpoints training shortcuts preactivation "
         "propagation gates starts memory diagnose_preactivation diagnose_propagation "
         "diagnose_gates checks_preactivation transformers streams diagnose_transformers "
         "transformer_checks sequences sequence_training experiments trained reference "
