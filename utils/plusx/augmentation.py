@@ -30,11 +30,8 @@ def draw_moves(count: int, draw: torch.Generator) -> Tensor:
 
 def moved(images: Tensor, moves: Tensor) -> Tensor:
     """images (B, C, H, W), shifted and mirrored as moves (B, 3) say -> (B, C, H, W)"""
-    B, _, H, W = images.shape
-    device, at = images.device, torch.arange(B, device=images.device)[:, None, None]
-    rows, columns, mirrored = (moves[:, None, None, n] for n in range(3))  # (B, 1, 1) each
-    rows = rows + torch.arange(H, device=device)[:, None]  # (B, H, 1)
-    columns = columns + torch.arange(W, device=device)  # (B, 1, W)
-    columns = torch.where(mirrored == 1, columns.flip(2), columns)
-    padded = F.pad(images, [REACH] * 4).permute(0, 2, 3, 1)  # (B, H + 8, W + 8, C)
-    return padded[at, rows, columns].permute(0, 3, 1, 2)
+    rows, columns, mirrored = moves.unbind(dim=1)  # (B,) each
+    padded = F.pad(images, [REACH] * 4)  # (B, C, H + 8, W + 8)
+    windows = padded.unfold(2, images.shape[2], 1).unfold(3, images.shape[3], 1)
+    shifted = windows[torch.arange(len(images), device=images.device), :, rows, columns]
+    return torch.where(mirrored.view(-1, 1, 1, 1) == 1, shifted.flip(3), shifted)

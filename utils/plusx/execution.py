@@ -79,3 +79,21 @@ class Execution:
         finally:
             torch.use_deterministic_algorithms(before[0], warn_only=warned)
             torch.backends.cudnn.benchmark = before[1]
+
+
+def fastest(device: torch.device) -> Execution:
+    """The settings that make training quickest on a device, as far as it was measured.
+
+    CPU: docs/benchmarks_train.md; bfloat16 pays where the processor has instructions for it, and a
+    compiler's minutes come back only in long runs. CUDA: what torch recommends for its tensor
+    cores, to be measured by the same program. Anything else: as always.
+    """
+    if device.type == "cuda":
+        return Execution("bf16", channels_last=True, compiler="inductor")
+    if device.type == "cpu":
+        able: dict[str, bool] = getattr(
+            torch.cpu, "get_capabilities", dict
+        )()  # torch 2.9 and later
+        has_bf16 = able.get("avx512_bf16", False) or able.get("amx_bf16", False)
+        return Execution("bf16" if has_bf16 else "float32", channels_last=True)
+    return Execution()

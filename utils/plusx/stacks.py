@@ -5,7 +5,7 @@ weights are stacked, and `torch.func.vmap` turns the code of one network into th
 that does not help (convolutions), they are called one after another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 import torch
@@ -14,6 +14,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from plusx.execution import Execution
 
+Network = Callable[[Tensor], Tensor]
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -61,7 +62,8 @@ class SideBySide:
     def __call__(self, x: Tensor) -> Tensor:
         """x (S, B, C, H, W) -> logits (S, B, classes) in float32"""
         # Compiling once more for evaluation, with its other batches, would not pay.
-        nets = self._in_training if torch.is_grad_enabled() else self.nets
+        graded = torch.is_grad_enabled()
+        nets: Sequence[Network] = self._in_training if graded else self.nets
         with self.execution.autocast(x.device):
             return torch.stack(
                 [net(self.execution.laid_out(x_)) for net, x_ in zip(nets, x, strict=True)]
