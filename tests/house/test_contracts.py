@@ -19,7 +19,7 @@ ORDER = {
         "diagnose_depth diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled "
         "models bottlenecks identity weights checks probes data "
         "augmentation execution surroundings stacks memory_limits checkpoints training "
-        "train_loops bench_page bench_train shortcuts preactivation "
+        "train_loops bench_page bench_train shortcuts conv_units conv_lesions preactivation "
         "propagation gates starts memory diagnose_preactivation diagnose_propagation "
         "diagnose_gates checks_preactivation transformers streams diagnose_transformers "
         "transformer_checks sequences sequence_training experiments trained reference "

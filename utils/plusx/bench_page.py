@@ -47,7 +47,7 @@ def page(
         f"Measured: {made}. Rounds: {rounds}.",
         "## Images per second",
         _speeds(results),
-        NOTES.format(fast=fast),
+        NOTES.format(fast=fast, clock=CLOCKS.get(about["device"], "by the clock")),
         "## Against the minimal loop",
         _ratios(results),
         RATIO_NOTES.format(goal=GOAL),
@@ -58,8 +58,9 @@ def page(
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
 
+CLOCKS = {"cpu": "per second that the system gave to the one thread at work"}
 NOTES = """
-Median of the rounds, with the lowest and the highest. All arms take the same steps with the same
+Median of the rounds, with the lowest and the highest; {clock}. All arms take the same steps with the same
 network: random order, each image shifted by up to 4 pixels and mirrored or not, SGD with momentum
 and weight decay. Images are noise of CIFAR-10's size.
 
@@ -71,11 +72,14 @@ and weight decay. Images are noise of CIFAR-10's size.
 - ResNet-18 is torchvision's, with a 3x3 stem and no pooling behind it.
 """
 
-RATIO_NOTES = """
-Ratios are taken round by round: both loops then met the same machine. The goal is {goal}.
+RATIO_CLOCKS = {"cpu": "per second that the system gave to the one thread at work"}
+NOTES = """
+Median of the rounds, with the lowest and the highest. Ratios are taken round by round: both loops
+then met the same machine. The goal, of the first column, is {goal}.
 """
 
-PEAK_NOTES = """
+PEAK_CLOCKS = {"cpu": "per second that the system gave to the one thread at work"}
+NOTES = """
 A training step is counted as three forward passes of its convolutions and dense layers; the peak
 is the best of some products of large matrices on the same machine: {float32} thousand million
 multiply-adds per second in float32, {bf16} in bfloat16. **First step** is the time from nothing to
