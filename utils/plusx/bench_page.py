@@ -60,9 +60,9 @@ def page(
 
 CLOCKS = {"cpu": "per second that the system gave to the one thread at work"}
 NOTES = """
-Median of the rounds, with the lowest and the highest; {clock}. All arms take the same steps with the same
-network: random order, each image shifted by up to 4 pixels and mirrored or not, SGD with momentum
-and weight decay. Images are noise of CIFAR-10's size.
+Median of the rounds, with the lowest and the highest; {clock}.
+All arms take the same steps with the same network: random order, each image shifted by up to 4
+pixels and mirrored or not, SGD with momentum and weight decay. Images are noise of CIFAR-10's size.
 
 - **ours** is `plusx.training`, as the lessons call it.
 - **minimal** is a loop of twenty lines for this one purpose (`plusx.train_loops`).
@@ -72,14 +72,12 @@ and weight decay. Images are noise of CIFAR-10's size.
 - ResNet-18 is torchvision's, with a 3x3 stem and no pooling behind it.
 """
 
-RATIO_CLOCKS = {"cpu": "per second that the system gave to the one thread at work"}
-NOTES = """
+RATIO_NOTES = """
 Median of the rounds, with the lowest and the highest. Ratios are taken round by round: both loops
 then met the same machine. The goal, of the first column, is {goal}.
 """
 
-PEAK_CLOCKS = {"cpu": "per second that the system gave to the one thread at work"}
-NOTES = """
+PEAK_NOTES = """
 A training step is counted as three forward passes of its convolutions and dense layers; the peak
 is the best of some products of large matrices on the same machine: {float32} thousand million
 multiply-adds per second in float32, {bf16} in bfloat16. **First step** is the time from nothing to
