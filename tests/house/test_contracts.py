@@ -22,7 +22,7 @@ ORDER = {
         "train_loops bench_page bench_train shortcuts conv_units conv_lesions preactivation "
         "propagation gates starts memory diagnose_preactivation diagnose_propagation "
         "diagnose_gates checks_preactivation transformers streams diagnose_transformers "
-        "transformer_checks sequences sequence_training experiments trained reference "
+        "transformer_checks sequences sequence_training experiments trained reference full_scale "
         "transformer_studies plots path_plots widgets block_explorer order_diagram "
         "propagation_explorer transformer_figures path_explorer __init__"
     ).split(),

@@ -41,7 +41,7 @@ from plusx.training import Recipe, Record, Training
 # paper holds 5,000 of them back.
 PAPER = Recipe(164, 128, 0.1, weight_decay=1e-4, schedule="steps", augment=True)
 SHORT = replace(PAPER, epochs=30)
-SMALL = replace(PAPER, epochs=12, batch=64)
+SMALL = Recipe(12, 50, 0.05, weight_decay=1e-4, augment=True)
 DEPTHS = (20, 32, 44, 56, 110)
 Key = tuple[Hashable, ...]
 
@@ -65,9 +65,9 @@ def warmed(recipe: Recipe, depth: int) -> Recipe:
 
 
 def cifar_small() -> list[FullCase]:
-    """Plain and residual networks by (depth, skip), on 2,000 images: for a CPU."""
+    """Plain and residual networks by (depth, skip), on 1,000 images: for a CPU."""
     return [
-        FullCase((depth, skip), partial(CifarResNet, depth, skip=skip), SMALL, limit=2000)
+        FullCase((depth, skip), partial(CifarResNet, depth, skip=skip), SMALL, limit=1000)
         for depth, skip in product((20, 56), (False, True))
     ]
 
@@ -227,12 +227,14 @@ def run_studies(
     say: Callable[[str], None] = print,
 ) -> bool:
     """Make all runs that are missing, the first seed of all cases first; whether all are done."""
+    loaded: dict[int | None, Data] = {}
     for name, cases in studies.items():
         for seed in range(max(case.seeds for case in cases)):
             for case in (case for case in cases if seed < case.seeds):
                 began = time.monotonic()
-                data = load_data(settings.source, case.limit)
-                if not run_case(name, case, seed, data, settings):
+                if case.limit not in loaded:
+                    loaded = {case.limit: load_data(settings.source, case.limit)}
+                if not run_case(name, case, seed, loaded[case.limit], settings):
                     say(f"{name} {case.key} seed {seed}: stopped in time; call again to go on")
                     return False
                 say(f"{name} {case.key} seed {seed}: {time.monotonic() - began:.0f} s")
@@ -266,7 +268,7 @@ def default_folder() -> Path:
     return reference_folder() / "full_scale"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m plusx.full_scale", description=__doc__)
     parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"of {', '.join(STUDIES)}")
     parser.add_argument("--data", default="cifar10", help="a folder with train/ and test/")
@@ -274,7 +276,7 @@ def main() -> None:
     parser.add_argument("--device", type=torch.device, default=choose_device())
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--exact", action="store_true", help="float32, deterministic, not compiled")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     for name in given.studies:
         if name not in STUDIES:
             parser.error(f"no study {name!r}: there are {', '.join(STUDIES)}")
