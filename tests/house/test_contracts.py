@@ -15,17 +15,19 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect own_notebook checking seeds device fingerprint costs lesions diagnose "
-        "diagnose_depth diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled "
-        "solvers recompute diagnose_continuous continuous models bottlenecks identity weights "
-        "checks probes data training shortcuts preactivation propagation gates starts memory "
+        "errors files downloads expect own_notebook checking seeds device fingerprint costs "
+        "lesions diagnose diagnose_depth diagnose_costs diagnose_bottlenecks paths unraveled "
+        "diagnose_unraveled solvers recompute diagnose_continuous continuous models bottlenecks "
+        "identity weights checks probes data augmentation execution surroundings stacks "
+        "memory_limits checkpoints training train_loops bench_page bench_train shortcuts "
+        "conv_units conv_lesions preactivation propagation gates starts memory "
         "diagnose_preactivation diagnose_propagation diagnose_gates checks_preactivation "
         "transformers streams diagnose_transformers transformer_checks dense reuse unet "
         "diagnose_dense diagnose_unet dense_checks segmentation denoising sequences "
-        "sequence_training experiments trained reference transformer_studies dense_studies "
-        "continuous_studies unraveled_conv plots own_progress path_plots continuous_plots "
-        "widgets block_explorer order_diagram propagation_explorer transformer_figures "
-        "path_explorer dense_figures dense_explorer step_explorer __init__"
+        "sequence_training experiments trained reference full_scale transformer_studies "
+        "dense_studies continuous_studies unraveled_conv plots own_progress path_plots "
+        "continuous_plots widgets block_explorer order_diagram propagation_explorer "
+        "transformer_figures path_explorer dense_figures dense_explorer step_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config text spreadsheet scratch records lesson notebook wire outputs imports "

@@ -9,7 +9,7 @@ import plusx
 
 PUBLIC = """
     ArgumentError BasicBlock Bottleneck BottleneckResNet CifarResNet Conv Data
-    ExpectationError InvertedBottleneck Mlp PadShortcut PlusxError Recipe Record
+    DownloadError ExpectationError InvertedBottleneck Mlp PadShortcut PlusxError Recipe Record
     SqueezeExcite Training WeightsError block_layers check choose_device count_multiply_adds
     count_parameters expect_close expect_equal expect_raises expect_shape expect_true
     expect_type expect_works fill_by_shape forward_milliseconds gradient_norms
