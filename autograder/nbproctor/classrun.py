@@ -21,7 +21,7 @@ from nbproctor.places import LOCK
 from nbproctor.recorder import Recorder, Result, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.watching import How, Outcome, Summary, Watch
-from nbproctor.work import Crew, Done, Job, LessonPack
+from nbproctor.work import Crew, Done, Job, LessonPack, PageJob, Task
 
 __all__ = ["CrewFactory", "grade_class", "lock_course"]
 
@@ -120,15 +120,12 @@ class _Run:
                 with crew_factory(packs) as crew:
                     for done in crew.grade(self._jobs(students)):
                         self._take(done)
+                    self.recorder.flush()
+                    for done in crew.grade(self._page_jobs(to_the_end=True)):
+                        self._take(done)
             except (KeyboardInterrupt, GraderError):
-                self._flush()
+                self.recorder.flush()
                 raise
-            self._flush()
-
-    def _flush(self) -> None:
-        self.recorder.flush()
-        if self.pages is not None:
-            self.pages.flush()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -148,9 +145,18 @@ class _Run:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _jobs(self, students: Sequence[str]) -> Iterator[Job]:
+    def _page_jobs(self, to_the_end: bool = False) -> Iterator[PageJob]:
+        """Feedback that is due, unless somebody wants to stop: the next run makes it."""
+        if self.pages is not None:
+            for job in self.pages.jobs(to_the_end):
+                if self.stopping:
+                    return
+                yield job
+
+    def _jobs(self, students: Sequence[str]) -> Iterator[Task]:
         """What has to be executed. What needs no execution is recorded on the way."""
         for name in students:
+            yield from self._page_jobs()
             if self.stopping:
                 return
             try:
@@ -188,6 +194,10 @@ class _Run:
 
     def _take(self, done: Done) -> None:
         """A crew's answer."""
+        if isinstance(done.job, PageJob):
+            if self.pages is not None:
+                self.pages.take(done)
+            return
         student, notebook = self.open[done.job.student], done.job.notebook
         if done.graded is None:
             student.fail(notebook, done.error)

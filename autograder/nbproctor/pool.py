@@ -17,10 +17,10 @@ from typing import Any, Self
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, GraderError
 from nbproctor.frames import receive, send
-from nbproctor.parcels import graded_from_bytes, job_to_parcel, pack_to_parcel
+from nbproctor.parcels import done_from_bytes, job_to_parcel, pack_to_parcel
 from nbproctor.sandbox.process import strongest_level
 from nbproctor.scratch import sweep
-from nbproctor.work import Done, Job, LessonPack
+from nbproctor.work import Done, LessonPack, Task
 
 __all__ = ["LocalCrew", "patience_s"]
 
@@ -67,7 +67,7 @@ class LocalCrew:
     ) -> None:
         self._dismiss(self._workers)
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Done]:
+    def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:
         """See `nbproctor.work.Crew`. Jobs are taken in the thread that iterates.
 
         Raises:
@@ -87,7 +87,7 @@ class LocalCrew:
         finally:
             self._dismiss([worker for worker in self._workers if worker.task is not None])
 
-    def _hand_out(self, source: Iterator[Job], again: "deque[_Try]") -> None:
+    def _hand_out(self, source: Iterator[Task], again: "deque[_Try]") -> None:
         """Give every worker that has none a job, as long as there are jobs."""
         for place in range(self.count):
             idle = next((worker for worker in self._workers if worker.task is None), None)
@@ -114,7 +114,9 @@ class LocalCrew:
             worker.get_ready(self.packs)
             return None
         worker.task = None
-        return Done(task.job, graded_from_bytes(parts[0]) if parts else None, header["error"])
+        if header["error"]:
+            return Done(task.job, error=header["error"])
+        return done_from_bytes(task.job, parts[0])
 
     def _bury(self, worker: "_Worker", task: "_Try", again: "deque[_Try]") -> Done | None:
         self._workers.remove(worker)
@@ -129,7 +131,7 @@ class LocalCrew:
         if len(task.deaths) < TRIES:
             again.append(task)
             return None
-        return Done(task.job, None, f"{TRIES} workers ended while grading it: {how}")
+        return Done(task.job, error=f"{TRIES} workers ended while grading it: {how}")
 
     def _dismiss(self, workers: list["_Worker"]) -> None:
         for worker in workers:
@@ -145,11 +147,11 @@ class LocalCrew:
 class _Try:
     """A job, and how the workers ended that had it."""
 
-    job: Job
+    job: Task
     deaths: list[str] = field(default_factory=list)
 
 
-def _next_of(source: Iterator[Job]) -> _Try | None:
+def _next_of(source: Iterator[Task]) -> _Try | None:
     job = next(source, None)
     return None if job is None else _Try(job)
 

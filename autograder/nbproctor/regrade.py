@@ -22,7 +22,7 @@ from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
 from nbproctor.spreadsheet import write_whole
 from nbproctor.watching import How, Outcome, Watch
-from nbproctor.work import Done, Job
+from nbproctor.work import Done, Job, PageJob
 
 __all__ = ["apply_preview", "discard_preview", "make_preview"]
 
@@ -150,12 +150,13 @@ def _jobs(desk: Desk, names: Sequence[str], watch: Watch) -> Iterator[Job]:
 
 def _keep(desk: Desk, done: Done, watch: Watch) -> None:
     """Put a result into the ledger; one without a fair verdict is in no preview."""
-    student, notebook = done.job.student, done.job.notebook
-    if done.graded is None:
+    job = done.job
+    student, notebook = job.student, job.notebook
+    if done.graded is None or isinstance(job, PageJob):
         return watch.see(Outcome(student, How.NO_MARK, error=done.error))
     report, context = done.graded.report, desk.contexts[notebook]
     if is_final(report):
-        submission = digest_of_submission(context.read(done.job.handed_in))
+        submission = digest_of_submission(context.read(job.handed_in))
         key = key_of(context.id, submission, report.sandbox)
         desk.ledger.put(key, context.id, notebook, submission, done.graded)
     watch.see(Outcome(student, How.GRADED, {notebook: report}))

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,7 +19,7 @@ from nbproctor.errors import NbproctorError
 from nbproctor.frames import receive, send
 from nbproctor.parcels import graded_to_bytes, job_from_parcel, pack_from_parcel
 from nbproctor.sandbox import syscalls
-from nbproctor.work import Done, Grader, Job, LessonPack
+from nbproctor.work import Grader, Job, LessonPack, PageJob, Task
 
 __all__ = ["main"]
 
@@ -52,22 +53,26 @@ def _serve(
             packs[pack.name] = pack
             continue
         job = job_from_parcel(header, parts)
-        if job.notebook not in graders:
+        if isinstance(job, Job) and job.notebook not in graders:
             grader = Grader(packs[job.notebook])
             graders[job.notebook] = until_the_end.enter_context(grader)
-        done = _done(graders[job.notebook], job)
-        result = [] if done.graded is None else [graded_to_bytes(done.graded)]
-        send(crew, {"kind": "done", "error": done.error}, *result)
+        error, result = _done(graders, job)
+        send(crew, {"kind": "done", "error": error}, result)
 
 
-def _done(grader: Grader, job: Job) -> Done:
+def _done(graders: Mapping[str, Grader], job: Task) -> tuple[str, bytes]:
+    """Why there is no result, or the result."""
+    if isinstance(job, PageJob):
+        from nbproctor.pages import page_or_nothing  # takes nbgrader, which grading does not
+
+        return "", page_or_nothing(job.order, job.graded)
     try:
-        return Done(job, grader.grade(job.handed_in))
+        return "", graded_to_bytes(graders[job.notebook].grade(job.handed_in))
     except NbproctorError as error:
-        return Done(job, None, str(error))
+        return str(error), b""
     except Exception as error:  # a mistake of the grader's own: the others' work goes on
         traceback.print_exc()
-        return Done(job, None, f"the grader failed: {type(error).__name__}: {error}")
+        return f"the grader failed: {type(error).__name__}: {error}", b""
 
 
 def _listen(crew: socket.socket, inbox: "queue.SimpleQueue[Message]") -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fixtures import RIGHT, TINY, fill, notebook, own_cell, write
 from killing import descendants
 from nbgrader.api import Gradebook
 
+from nbproctor import pages
 from nbproctor.classrun import grade_class
 from nbproctor.due import Rerun
 from nbproctor.errors import ConfigError, GradebookError, SandboxError
@@ -27,8 +29,9 @@ from nbproctor.places import LEDGER, LOCK
 from nbproctor.pool import LocalCrew
 from nbproctor.sandbox.plan import Level
 from nbproctor.sealed import read_sealed
+from nbproctor.staging import FeedbackExporter
 from nbproctor.watching import Outcome, Quiet, Summary
-from nbproctor.work import Done, Job, LessonPack
+from nbproctor.work import Done, Job, LessonPack, PageJob, Task
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -64,12 +67,13 @@ class Counted(LocalCrew):
 
     executed: list[str]
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Done]:
+    def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:
         return super().grade(self._noted(jobs))
 
-    def _noted(self, jobs: Iterable[Job]) -> Iterator[Job]:
+    def _noted(self, jobs: Iterable[Task]) -> Iterator[Task]:
         for job in jobs:
-            self.executed.append(job.student)
+            if isinstance(job, Job):
+                self.executed.append(job.student)
             yield job
 
 
@@ -487,3 +491,58 @@ def test_feedback_is_that_of_nbgraders_command(again: Path, tmp_path: Path) -> N
     assert run(again, feedback=True)[2] == []
     written = {name for name in ours if (again / name).stat().st_ino != before[name]}
     assert {name.split("/")[1] for name in written} == {"cy", "dan"}
+
+
+def test_pages_are_made_by_workers_or_here_where_only_this_process_can(
+    again: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock = again.parent / "stock"
+    shutil.copytree(again, stock, copy_function=shutil.copy2)
+    Course(stock).generate_feedback("tiny")
+    expected, made_here = pages_of(stock), list[str]()
+    inner = FeedbackExporter.from_filename
+
+    def noted(self: Any, filename: str, *args: Any, **kwargs: Any) -> Any:
+        made_here.append(filename)
+        return inner(self, filename, *args, **kwargs)
+
+    monkeypatch.setattr(FeedbackExporter, "from_filename", noted)
+    run(again, feedback=True)
+    assert pages_of(again) == expected and made_here == []
+    shutil.rmtree(again / "feedback")
+    monkeypatch.setattr(pages, "LIBRARIES", [*pages.LIBRARIES, "numpy"])  # workers have other ones
+    pages._versions.cache_clear()
+    run(again, "ann", feedback=True)
+    assert {Path(name).parts[-3] for name in made_here} == {"ann"}
+    made_here.clear()
+    with (again / "nbgrader_config.py").open("a") as config:
+        config.write("c.HTMLExporter.embed_images = True\n")  # reads files beside the notebook
+    summary, _, executed = run(again, feedback=True)
+    assert len(made_here) == 6 * 2 - 1 and executed == [] and not summary.without_feedback
+    pages._versions.cache_clear()
+
+
+def test_a_page_that_cannot_be_made_concerns_its_student_only(again: Path) -> None:
+    path = again / "autograded" / "ann" / "tiny" / "tiny.ipynb"
+    path.chmod(0o644)
+    data = path.read_bytes()
+
+    class Spoils(Counted):
+        """Damages a graded notebook when its page is about to be made."""
+
+        def _noted(self, jobs: Iterable[Task]) -> Iterator[Task]:
+            for job in super()._noted(jobs):
+                if isinstance(job, PageJob) and job.student == "ann":
+                    path.write_bytes(data[:-9])
+                    job = replace(job, graded=data[:-9])
+                yield job
+
+    def crew(packs: Mapping[str, LessonPack]) -> Spoils:
+        made = Spoils(packs, 1)
+        made.executed = []
+        return made
+
+    summary = grade_class(Course(again), "tiny", crew, Record(), ["ann", "bob"], feedback=True)
+    assert list(summary.without_feedback) == ["ann"]
+    assert "the graded notebook is not whole" in summary.without_feedback["ann"]
+    assert {name.split("/")[1] for name in pages_of(again)} == {"bob"}
