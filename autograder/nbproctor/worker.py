@@ -1,7 +1,8 @@
-"""A worker: `python -I -m nbproctor.worker FD` grades what comes over a socket, one by one.
+"""A worker: `python -I -m nbproctor.worker FD [MODULE ...]` grades what comes over a socket.
 
-It has read a lesson once when it grades its first submission, and holds no gradebook. It ends when
-the process at the other end does, or at SIGTERM, and then leaves nothing behind.
+It does one thing after another. Where modules are named, the fork-server imports them at once. It
+has read a lesson once when it grades its first submission, and holds no gradebook. It ends when the
+process at the other end does, or at SIGTERM, and then leaves nothing behind.
 """
 
 import os
@@ -15,10 +16,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from nbproctor.config import Limits
 from nbproctor.errors import NbproctorError
 from nbproctor.frames import receive, send
 from nbproctor.parcels import graded_to_bytes, job_from_parcel, pack_from_parcel
 from nbproctor.sandbox import syscalls
+from nbproctor.sandbox.forkserver import warm_server
+from nbproctor.unused import leave_out
 from nbproctor.work import Grader, Job, LessonPack, PageJob, Task
 
 __all__ = ["main"]
@@ -30,12 +34,15 @@ Message = tuple[dict[str, Any], list[bytes]]
 
 def main() -> None:
     """Serve the socket whose descriptor stands on the command line."""
+    leave_out()
     crew = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGTERM, _end)
     if syscalls.IS_LINUX:
         syscalls.set_parent_death_signal(signal.SIGTERM)
     inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(crew, inbox), daemon=True).start()
+    if modules := sys.argv[2:]:
+        warm_server(modules, Limits().start_timeout_s)
     with ExitStack() as until_the_end:
         _serve(crew, inbox, until_the_end)
 
