@@ -3,8 +3,6 @@
 Only this process writes: to the ledger as results come, to files and gradebook in batches.
 """
 
-import fcntl
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,17 +11,17 @@ from types import FrameType
 
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import Rerun, is_final
-from nbproctor.errors import ConfigError, GradebookError, GraderError, LedgerError, NbproctorError
+from nbproctor.errors import GradebookError, GraderError, LedgerError, NbproctorError
 from nbproctor.feedback_pages import FeedbackPages
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
-from nbproctor.places import LOCK
+from nbproctor.locks import course_lock
 from nbproctor.recorder import Recorder, Result, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.watching import How, Outcome, Summary, Watch
 from nbproctor.work import Crew, Done, Job, LessonPack, PageJob, Task
 
-__all__ = ["CrewFactory", "grade_class", "lock_course"]
+__all__ = ["CrewFactory", "grade_class"]
 
 CrewFactory = Callable[[Mapping[str, LessonPack]], Crew]
 
@@ -56,7 +54,10 @@ def grade_class(
         KeyboardInterrupt: a second interrupt came. What was graded is recorded.
     """
     began = time.monotonic()
-    with lock_course(course), open_desk(course, lesson, watch.say, rerun, sandbox) as desk:
+    with (
+        course_lock(course.root, f"nbproctor grade {lesson}"),
+        open_desk(course, lesson, watch.say, rerun, sandbox) as desk,
+    ):
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
         run = _Run(desk, watch, course if feedback else None)
@@ -67,31 +68,6 @@ def grade_class(
             run.summary.seconds = time.monotonic() - began
             watch.end(run.summary)
     return run.summary
-
-
-@contextmanager
-def lock_course(course: Course) -> Iterator[None]:
-    """Hold a course for this process.
-
-    Raises:
-        ConfigError: another one holds it.
-    """
-    path = course.root / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise ConfigError(
-                "this course is being graded by another process",
-                got=f"process {file.read().strip() or '?'}",
-                where=path.parent.parent,
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 class _Run:

@@ -9,12 +9,13 @@ from itertools import chain
 from pathlib import Path
 
 from nbproctor.class_marks import lesson_of, opened_gradebook
-from nbproctor.classrun import CrewFactory, lock_course
+from nbproctor.classrun import CrewFactory
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import is_final
 from nbproctor.errors import ConfigError, GradebookError, LedgerError, NbproctorError
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
+from nbproctor.locks import course_lock
 from nbproctor.packing import resolve_lesson
 from nbproctor.proposal import Change, Proposal, first_difference, propose, snapshots
 from nbproctor.recorder import Recorder, Student
@@ -43,7 +44,10 @@ def make_preview(
         LessonError, GradebookError: it is not released as it is now, or the gradebook is locked.
         SandboxError: this machine cannot give the level.
     """
-    with lock_course(course), open_desk(course, lesson, watch.say, sandbox=sandbox) as desk:
+    with (
+        course_lock(course.root, f"nbproctor regrade {lesson} --preview"),
+        open_desk(course, lesson, watch.say, sandbox=sandbox) as desk,
+    ):
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
         strongest_level(desk.filing.level)
@@ -66,7 +70,10 @@ def apply_preview(
         GradebookError: the gradebook cannot be written, or holds something else than was shown.
     """
     shown = _read(course, resolve_lesson(course, lesson))
-    with lock_course(course), open_desk(course, lesson, watch.say, sandbox=sandbox) as desk:
+    with (
+        course_lock(course.root, f"nbproctor regrade {lesson} --apply"),
+        open_desk(course, lesson, watch.say, sandbox=sandbox) as desk,
+    ):
         if why := first_difference(shown, propose(desk)):
             raise ConfigError(
                 "something has changed since the preview, and nothing was recorded",

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from courses import course, released, submit
+from courses import course, nbgrader, released, submit
 from databases import rows_of, running_server
 from fixtures import RIGHT, TINY, fill, notebook, own_cell, write
 from killing import descendants
@@ -25,6 +26,7 @@ from nbproctor.classrun import grade_class
 from nbproctor.due import Rerun
 from nbproctor.errors import ConfigError, GradebookError, SandboxError
 from nbproctor.gradebook import Course
+from nbproctor.locks import course_lock
 from nbproctor.places import LEDGER, LOCK
 from nbproctor.pool import LocalCrew
 from nbproctor.sandbox.plan import Level
@@ -335,10 +337,47 @@ def test_one_run_at_a_time(again: Path) -> None:
 
     with (again / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("4711")
+        lock.write("process 4711")
         lock.flush()
-        with pytest.raises(ConfigError, match="another process\n  got: process 4711"):
+        with pytest.raises(ConfigError, match="being graded by another process") as caught:
             run(again)
+        assert "got: process 4711" in str(caught.value)
+        lock.truncate(0)
+        timer = threading.Timer(1.0, fcntl.flock, [lock, fcntl.LOCK_UN])  # it ends meanwhile
+        timer.start()
+        assert run(again)[0].how == {"unchanged": 7}
+        timer.join()
+
+
+def test_a_course_that_cannot_be_locked_says_so(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir(parents=True)
+    with pytest.raises(IsADirectoryError), course_lock(tmp_path, "a test"):
+        pass
+
+
+def test_nbgraders_command_and_ours_keep_each_other_out(again: Path) -> None:
+    """Whichever comes second waits for some seconds, then says who is at work."""
+    long = {**RIGHT, "double": "import time\ntime.sleep(40)\n" + RIGHT["double"]}
+    submit(again, "ann", fill(released(again), long))
+    before = rows_of(url(again))
+    ours = [sys.executable, "-m", "nbproctor.cli", "grade", "tiny", "ann", "--quiet"]
+    theirs = [sys.executable, "-m", "nbgrader", "autograde", "tiny", "--student=ann", "--force"]
+    for first, name in ((ours, "nbproctor grade tiny"), (theirs, "nbgrader autograde tiny")):
+        process = subprocess.Popen(first, cwd=again, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while name not in (again / LOCK).read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        told = nbgrader(again, "autograde", "tiny", "--student=bob", "--force", fails=True)
+        assert "is being graded by another process" in told
+        assert f"got: process {process.pid} ({name})" in told and str(again) in told
+        done = nbproctor(again, "grade", "tiny", "bob")
+        assert done.returncode == 2 and f"got: process {process.pid} ({name})" in done.stderr
+        told = nbgrader(again, "generate_feedback", "tiny", "--student=bob", fails=True)
+        assert f"got: process {process.pid} ({name})" in told
+        assert process.poll() is None and rows_of(url(again)) == before
+        process.kill()
+        process.wait()
+    nbgrader(again, "autograde", "tiny", "--student=bob", "--force")
 
 
 def test_the_sandbox_asked_for_decides(again: Path, monkeypatch: pytest.MonkeyPatch) -> None:
