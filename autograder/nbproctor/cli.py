@@ -18,6 +18,7 @@ from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
+from nbproctor.unused import leave_out
 
 __all__ = ["main"]
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
+    leave_out()
     try:
         return int(options.run(options))
     except NbproctorError as error:

@@ -30,22 +30,22 @@ ORDER = {
         "transformer_figures path_explorer dense_figures dense_explorer step_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config text spreadsheet scratch records lesson notebook wire outputs imports "
-        "versions source stubs student proxy gradients judge sandbox.__init__ sandbox.plan "
-        "sandbox.nothing sandbox.syscalls sandbox.seccomp sandbox.landlock sandbox.mounts "
-        "sandbox.gpus sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch "
-        "sandbox.huge_pages sandbox.forkserver sandbox.probe sandbox.process doctor connection "
-        "kernel_app kernel judge_process graded_notebook sealed forbidden grade work frames "
-        "parcels worker pool node cluster_settings cluster_link roster cluster places ledger "
-        "collect gradebook_rows marks staging gradebook packing filing release executed build "
-        "times check progress charts feedback report handout gradescope class_marks "
-        "class_entries formats canvas gradescope_zip exports class_picture lesson_report "
-        "classroom watching due recorder feedback_pages desk explain classrun proposal regrade "
-        "regrade_report demo_course demo bench.__init__ bench.workload bench.courses "
-        "bench.meter bench.floor bench.spread bench.record bench.arms bench.turns bench.machine "
-        "bench.peer bench.stages bench.memory bench.latency bench.probes bench.run "
-        "bench.simulation bench.summary bench.chart bench.page bench.command cli_class "
-        "cli_results cli __init__"
+        "errors config unused text spreadsheet scratch records lesson notebook wire outputs "
+        "imports versions source stubs student proxy gradients judge sandbox.__init__ "
+        "sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp sandbox.landlock "
+        "sandbox.mounts sandbox.gpus sandbox.cgroups sandbox.confine sandbox.warden "
+        "sandbox.launch sandbox.huge_pages sandbox.forkserver sandbox.probe sandbox.process "
+        "doctor connection kernel_app kernel judge_process graded_notebook sealed forbidden "
+        "grade work frames parcels worker pool headstart node cluster_settings cluster_link "
+        "roster cluster places locks ledger collect gradebook_rows marks staging pages "
+        "gradebook packing filing release executed build times check progress charts feedback "
+        "report handout gradescope class_marks class_entries formats canvas gradescope_zip "
+        "exports class_picture lesson_report classroom watching due recorder feedback_pages "
+        "desk explain classrun proposal regrade regrade_report demo_course demo bench.__init__ "
+        "bench.workload bench.courses bench.meter bench.floor bench.spread bench.record "
+        "bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
+        "bench.latency bench.probes bench.run bench.simulation bench.summary bench.chart "
+        "bench.page bench.command cli_class cli_results cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
@@ -59,6 +59,7 @@ NBGRADER = {
     "gradebook_rows",
     "marks",
     "packing",
+    "pages",
     "release",
     "staging",
 }
