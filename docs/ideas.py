@@ -43,8 +43,8 @@ All of them are ways to write $y = F(x) + x$, or answers to what goes wrong with
 block gets, $y$ what it gives, $F$ its branch; $n$ is a norm, $W$ a layer with weights.
 
 **Parameters** and **kept** are measured: one block of the course's own code, on a batch of {B},
-either of images (`image`: {C} channels of 8 × 8), of vectors (`vector`: {C} numbers) or of sequences
-(`tokens`: 16 tokens of {C} numbers), in float32, in training mode. *Kept* is the memory in KiB that
+either of images (`image`: {C} channels of 8 × 8), of vectors (`vector`: {C} numbers) or of
+sequences (`tokens`: 16 tokens of {C} numbers), in float32, in training mode. *Kept* is the memory in KiB that
 the forward pass holds for the backward pass. Compare within a kind; a block of one row may be worth
 two of another. "Where" names examples, not all uses.
 
