@@ -22,14 +22,15 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test fuzz bench hostile build times picture lint format lock clean
+.PHONY: help lab demo check test fuzz bench bench-train reference-runs hostile build times picture lint format lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 lab: $(STAMP) ## open the lessons in JupyterLab
 	@echo "plusx: JupyterLab in notebooks/ (stop it with Ctrl-C)"
-	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks $(ARGS)
+	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks \
+	  --LabApp.default_url=/lab/tree/00_start/00_start.ipynb $(ARGS)
 
 demo: $(STAMP) ## grade a small made-up class in every lesson: make demo LESSON=02 in one
 	@echo "plusx: grading the made-up class"
@@ -51,6 +52,14 @@ fuzz: $(STAMP) ## look for inputs that break the grader: make fuzz MINUTES=60 lo
 bench: $(STAMP) ## measure how fast the grader is, and write docs/benchmarks.md
 	@echo "plusx: measuring the grader (twelve minutes; keep the machine quiet)"
 	@$(BIN)/nbproctor bench $(ARGS)
+
+bench-train: $(STAMP) ## measure how fast training is, and write docs/benchmarks_train.md
+	@echo "plusx: measuring training (six minutes; keep the machine quiet)"
+	@$(BIN)/python -m plusx.bench_train --output docs/benchmarks_train.md $(ARGS)
+
+reference-runs: $(STAMP) ## the papers' experiments at their own size, on a GPU; stopped, it goes on
+	@echo "plusx: training at full scale into data/reference_runs/full_scale (hours on a GPU)"
+	@$(BIN)/python -m plusx.full_scale $(ARGS)
 
 hostile: $(STAMP) ## grade every attack, here and with stock nbgrader, and write docs/security.md
 	@echo "plusx: grading attacks (half an hour on two cores; bubblewrap contains stock nbgrader)"

@@ -22,6 +22,7 @@ PAGE = Path("docs", "papers.md")
 PICTURES = Path("docs", "figures")
 HEADING = re.compile(r"^(#{2,4}) (.+)$", re.MULTILINE)
 MARK = "beside ours"
+WITHOUT = ("00_start",)  # lessons that quote no paper
 HEAD = """\
 # Papers beside ours
 
@@ -106,7 +107,7 @@ def made(root: Path) -> dict[Path, bytes]:
     """The page and its pictures, by path."""
     pictures: dict[Path, bytes] = {}
     text = HEAD
-    notebooks = sorted(root.glob("solutions/*/*.ipynb"))
+    notebooks = sorted(p for p in root.glob("solutions/*/*.ipynb") if p.stem not in WITHOUT)
     if unknown := {f.lesson for f in FIGURES} - {path.stem for path in notebooks}:
         raise SystemExit(f"FIGURES names {', '.join(sorted(unknown))}: no such lesson")
     for path in notebooks:

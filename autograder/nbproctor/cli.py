@@ -18,6 +18,7 @@ from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
+from nbproctor.unused import leave_out
 
 __all__ = ["main"]
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
+    leave_out()
     try:
         return int(options.run(options))
     except NbproctorError as error:
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--notebook", type=Path, help="another notebook of that lesson")
     check.add_argument("--html", type=Path, help="where the page goes")
     check.add_argument("--open", action="store_true", help="open the page in the browser")
+    check.add_argument("--json", action="store_true", help="the result for a program")
     check.set_defaults(run=_check)
 
     grade = commands.add_parser("grade", help="grade what a class handed in")
@@ -121,7 +124,8 @@ def _lesson_name(root: Path, asked: str) -> str:
 
 def _check(options: argparse.Namespace) -> int:
     from nbproctor.check import check_notebook
-    from nbproctor.report import check_lines, check_page
+    from nbproctor.progress import note_progress, progress_of
+    from nbproctor.report import check_json, check_lines, check_page
 
     root = course_root(options.course)
     name = _lesson_name(root, options.lesson)
@@ -130,8 +134,16 @@ def _check(options: argparse.Namespace) -> int:
     page = options.html or root / ".nbproctor" / f"check_{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(check_page(report, title=name), encoding="utf-8")
-    print(check_lines(report))
-    print(f"The same as a page: {page}")
+    try:
+        progress = note_progress(name, report)
+    except ConfigError as error:  # the result is worth showing all the same
+        print(f"nbproctor: {error}", file=sys.stderr)
+        progress = progress_of(report, {})
+    if options.json:
+        print(check_json(name, report, progress))
+    else:
+        print(check_lines(report))
+        print(f"The same as a page: {page}")
     if options.open:
         webbrowser.open(page.resolve().as_uri())
     return 0

@@ -785,7 +785,7 @@ for depth, blocks in counts.items():
 #
 # $$2\,C\,W + \frac{k^2 W^2}{g} \quad\text{weights.}$$
 #
-# Choosing $W$ and $g$ gives most blocks of the last ten years:
+# Choosing $W$ and $g$ gives many well-known blocks:
 
 # %% tags=["demo"]
 family = {
@@ -1339,7 +1339,8 @@ drawing, (axis,) = plots.figure(height=4.2, wide=True)
 axis.set(xscale="log", yscale="log", xlabel="intensity (multiply-adds per number moved)")
 axis.set(ylabel="10⁹ multiply-adds per second", title="forward, eight images of 28 × 28")
 axis.set(xlim=(2, 3000))
-plots.plot_points(axis, points)
+kinds = {"plain": "3×3", "residual": "1×1", "first": "grouped", "second": "depthwise"}
+plots.plot_points(axis, points, kinds)
 plots.show(
     "Speed of single convolutions against their intensity, both on log scales. Depthwise "
     "convolutions, of low intensity, are the slowest per multiply-add, dense 3×3 convolutions "
@@ -1427,7 +1428,8 @@ points = {
     for role, members in families.items()
     for name in members
 }
-plots.plot_points(axis, points)
+kinds = {"plain": "ResNets", "first": "grouped", "second": "depthwise", "fourth": "others"}
+plots.plot_points(axis, points, kinds)
 plots.show(
     "Time for one image against multiply-adds for eleven networks, both on log scales. ResNets "
     "lie near a straight line; networks of depthwise convolutions lie above it, slower than their "
@@ -1445,7 +1447,8 @@ for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mob
 
 # %% [markdown]
 # Above the line a network is slower than its multiply-adds promise. On the machine that built
-# this page, the networks with depthwise convolutions (diamonds) are. Ma et al. (2018), who
+# this page, the networks with depthwise or grouped convolutions (diamonds, triangles) are, and
+# DenseNet. Ma et al. (2018), who
 # measured on phones and GPUs, advise to judge a design by the direct metric, time on the device
 # in question. The count is not useless: along one family (the circles, say) it orders times
 # well, and it does not depend on a machine. It is one instrument; the stopwatch is another.
@@ -1455,7 +1458,8 @@ for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mob
 #
 # He et al. (2015), tables 1 and 3: multiply-adds, and top-1 error on ImageNet with ten crops. We
 # have trained nothing at that size. So the errors are theirs, and beside them stand
-# torchvision's, of other recipes and one crop.
+# torchvision's, of other recipes and one crop. (ResNet-34 is the paper's with option B; lesson 01
+# quotes option A, 25.03.)
 
 # %% tags=["demo"]
 published = {
@@ -1477,7 +1481,7 @@ for depth, (billions, error) in published.items():
 
 # %% [markdown]
 # From 34 to 50 layers the count hardly grows: a basic block at 64 channels and a bottleneck at
-# 256 cost nearly the same, as section 1 found. The error falls by more than one per cent.
+# 256 cost nearly the same, as section 1 found. The error falls by more than one and a half points.
 # Whether that is due to depth, to wider features or to both, this table cannot say.
 #
 # ## 9 · A written question

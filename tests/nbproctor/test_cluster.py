@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import classes
 import pytest
 from clusters import BARE, Running, running
 from courses import course, released, submit
@@ -21,20 +22,21 @@ from distributed import Client
 from fixtures import RIGHT, TINY, fill, lesson
 
 from nbproctor import cluster as cluster_module
-from nbproctor import versions
+from nbproctor import node, versions
 from nbproctor.cluster import ClusterCrew
 from nbproctor.cluster_settings import Cluster, resources_from
 from nbproctor.config import Limits
 from nbproctor.errors import ClusterError, ConfigError
+from nbproctor.filing import Filing
 from nbproctor.grade import Graded
+from nbproctor.gradebook import Course
+from nbproctor.marks import MarksWriter, open_gradebook
 from nbproctor.notebook import HandedIn
+from nbproctor.pages import PageIds, order_for, settings_of
 from nbproctor.sandbox.plan import Level
 from nbproctor.work import Done, Grader, Job, LessonPack
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="layers are Linux's"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="layers are Linux's")
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cell_timeout_s=5.0, call_timeout_s=5.0)
@@ -613,13 +615,39 @@ def test_a_class_is_graded_on_a_cluster_and_again_without(tmp_path: Path) -> Non
     with running(tmp_path / "cluster") as hosts:
         hosts.add()
         hosts.add()
-        status, told, errors = command(tmp_path / "course", "--scheduler", hosts.address)
+        options = ["--scheduler", hosts.address, "--feedback"]
+        status, told, errors = command(tmp_path / "course", *options)
         assert (status, errors) == (0, "")
         assert {line["student"]: line["score"] for line in told} == scores
         assert {line["how"] for line in told} == {"graded"}
     status, told, _ = command(tmp_path / "course", "--workers", "1")
     assert (status, {line["how"] for line in told}) == (0, {"unchanged"})
     assert {line["student"]: line["score"] for line in told} == scores
+    made = sorted((tmp_path / "course" / "feedback").glob("*/tiny/tiny.html"))
+    pages = {path: path.read_bytes() for path in made}
+    Course(tmp_path / "course").generate_feedback("tiny")
+    assert len(pages) == 6 and pages == {path: path.read_bytes() for path in made}
+
+
+def test_a_node_makes_a_page_or_says_that_it_cannot(tmp_path: Path) -> None:
+    classes.grade_as(classes.tiny_course(tmp_path), {"ann": classes.Graded()})
+    course = Course(tmp_path)
+    course.generate_feedback("tiny")
+    graded = (tmp_path / "autograded" / "ann" / "tiny" / "tiny.ipynb").read_bytes()
+    engine = open_gradebook(course.coursedir.db_url)
+    penalties = Filing(course, "tiny", ["tiny"]).penalties
+    shown = MarksWriter(engine, "tiny", penalties).shown(["ann"])["ann"]["tiny"]
+    engine.dispose()
+    ids, settings = PageIds("tiny", "ann", "tiny"), settings_of(course.config)
+    assert settings is not None and "db_url" not in settings
+    order = order_for(settings, ids, shown)
+    page = tmp_path / "feedback" / "ann" / "tiny" / "tiny.html"
+    assert node.make_page(order, graded) == (node.Answer.GRADED, "", page.read_bytes())
+    other = json.loads(order)
+    other["versions"]["nbconvert"] = "1.0"
+    nothing = (node.Answer.GRADED, "", b"")
+    assert node.make_page(json.dumps(other).encode(), graded) == nothing
+    assert node.make_page(order, graded.replace(b"passed", b"failed")) == nothing
 
 
 @pytest.mark.slow

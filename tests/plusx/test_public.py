@@ -9,12 +9,12 @@ import plusx
 
 PUBLIC = """
     ArgumentError BasicBlock Bottleneck BottleneckResNet CifarResNet Conv Data
-    ExpectationError InvertedBottleneck Mlp PadShortcut PlusxError Recipe Record
-    SqueezeExcite Training WeightsError block_layers choose_device count_multiply_adds
+    DownloadError ExpectationError InvertedBottleneck Mlp PadShortcut PlusxError Recipe Record
+    SqueezeExcite Training WeightsError block_layers check choose_device count_multiply_adds
     count_parameters expect_close expect_equal expect_raises expect_shape expect_true
     expect_type expect_works fill_by_shape forward_milliseconds gradient_norms
     gradient_profile hidden_states load_by_order load_data load_reference pad_shortcut
-    receptive_field resnet_reach saved_mebibytes seed_all similarity_kept step_seconds
+    progress receptive_field resnet_reach saved_mebibytes seed_all similarity_kept step_seconds
     train weight_gradients
 """.split()
 

@@ -5,14 +5,12 @@ Results that take minutes are shipped instead: see `plusx.reference`.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import torch
@@ -22,6 +20,7 @@ from torch import Tensor, nn
 from plusx.data import Data
 from plusx.device import choose_device
 from plusx.errors import ArgumentError
+from plusx.files import whole_file
 from plusx.fingerprint import fingerprint
 from plusx.models import CifarResNet, Mlp
 from plusx.training import Recipe, Record, Training
@@ -132,9 +131,7 @@ def _read(path: Path) -> Record | None:
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Write a file in one go. Where that is not possible, the record is merely not kept."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(file.name, path)
+        with whole_file(path) as file:
+            file.write(json.dumps(content).encode())
     except OSError:
         return

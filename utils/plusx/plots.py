@@ -211,11 +211,15 @@ class Point:
     role: str
 
 
-def plot_points(axis: Axes, points: Mapping[str, Point]) -> None:
+def plot_points(axis: Axes, points: Mapping[str, Point], kinds: Mapping[str, str]) -> None:
     """Points with their names; a bar spans all runs of a point, a role has its own marker.
 
-    Set the scales of the axis before: names are put where nothing is drawn yet.
+    `kinds` says in the legend what each role means. Set the scales of the axis before: names are
+    put where nothing is drawn yet.
     """
+    for role, kind in kinds.items():
+        axis.plot([], [], MARKERS[role], color=COLOURS[role], markersize=7, label=kind)
+    axis.legend(loc="lower right", fontsize=8)
     for point in points.values():
         _check_role(point.role, "plot_points")
         low, high = point.runs.min().item(), point.runs.max().item()
@@ -257,7 +261,14 @@ def _place_names(axis: Axes, points: Mapping[str, Point]) -> None:
         bars.append(Bbox.null())
         bars[-1].update_from_data_xy(places)
     for name, point in points.items():
-        note = axis.annotate(name, (point.x, point.y), (0, 0), textcoords="offset points", size=8)
+        note = axis.annotate(
+            name,
+            (point.x, point.y),
+            (0, 0),
+            textcoords="offset points",
+            size=8,
+            color=COLOURS[point.role],
+        )
 
         def hidden(place: tuple[int, int, str], note: Annotation = note) -> int:
             _move(note, place)

@@ -118,7 +118,8 @@ class WiringExplorer(Explorer):
 
     def still_figure(self) -> Figure:
         """Four wirings of 24 blocks."""
-        roles = {"post": "plain", "pre": "residual", "deepnorm": "first", "peri": "third"}
+        # In this order: the stream of "post" lies on that of "deepnorm", and is dashed.
+        roles = {"deepnorm": "first", "post": "plain", "pre": "residual", "peri": "third"}
         return _profile_figure(roles, 24, "both")
 
 
