@@ -44,9 +44,9 @@ block gets, $y$ what it gives, $F$ its branch; $n$ is a norm, $W$ a layer with w
 
 **Parameters** and **kept** are measured: one block of the course's own code, on a batch of {B},
 either of images (`image`: {C} channels of 8 × 8), of vectors (`vector`: {C} numbers) or of
-sequences (`tokens`: 16 tokens of {C} numbers), in float32, in training mode. *Kept* is the memory in KiB that
-the forward pass holds for the backward pass. Compare within a kind; a block of one row may be worth
-two of another. "Where" names examples, not all uses.
+sequences (`tokens`: 16 tokens of {C} numbers), in float32, in training mode. *Kept* is the memory
+in KiB that the forward pass holds for the backward pass. Compare within a kind; a block of one row
+may be worth two of another. "Where" names examples, not all uses.
 
 | idea | formula | what it changes | on | parameters | kept (KiB) | where | lesson |
 |---|---|---|---|---:|---:|---|---|
