@@ -85,6 +85,18 @@ FIGURES = (
         "Veit et al. 2016, carried over to transformers",
         "Accuracy without one block, and with two neighbours exchanged.",
     ),
+    Figure(
+        "07_dense_and_unet",
+        "dense_figures.reuse_maps(",
+        "Huang et al. 2017, figure 5, feature reuse",
+        "Mean absolute weights by layer and source, and what it costs to cut the connection.",
+    ),
+    Figure(
+        "07_dense_and_unet",
+        'plots.plot_means(axis, halvings, scores, f"skip: {skip}", role)',
+        "Ronneberger et al. 2015, long skips",
+        "Intersection over union with appended, added and no long skips, by halvings.",
+    ),
 )
 
 
