@@ -1,11 +1,9 @@
 """Trained networks that are kept on disk and found again by their code and settings."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
 
 import torch
@@ -14,6 +12,7 @@ from torch import nn
 from plusx.data import Data
 from plusx.device import choose_device
 from plusx.experiments import cache_folder
+from plusx.files import whole_file
 from plusx.fingerprint import fingerprint
 from plusx.training import Recipe, Training
 
@@ -61,9 +60,7 @@ def _load(path: Path, nets: list[Net]) -> bool:
 def _save(path: Path, nets: list[Net]) -> None:
     """Write a file in one go. Where that is not possible, the weights are merely not kept."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        with whole_file(path) as file:
             torch.save([net.state_dict() for net in nets], file)
-        os.replace(file.name, path)
     except OSError:
         return
