@@ -12,7 +12,7 @@ from torch import nn
 
 from plusx import ArgumentError, Mlp, Recipe, Training, checkpoints, load_data
 from plusx.execution import Execution
-from plusx.files import whole_file
+from plusx.files import forget, whole_file
 
 CPU = torch.device("cpu")
 DIGITS = load_data("digits", limit=100)
@@ -79,6 +79,16 @@ def test_a_run_that_is_cut_off_after_any_epoch_gives_the_same_record(tmp_path):
             if epochs == done:
                 break
     record = training().run(path, every_s=0)
+    for name, values in vars(whole).items():
+        assert torch.equal(values, getattr(record, name)), name
+
+
+def test_a_run_goes_on_from_the_middle_of_an_epoch(tmp_path):
+    whole, first = training().run(), training()
+    assert [epochs for epochs, _ in zip(first.epochs(), range(2), strict=False)] == [0, 1]
+    first.advance(2)  # of five in an epoch
+    checkpoints.save(tmp_path / "kept.pt", first)
+    record = training().run(tmp_path / "kept.pt")
     for name, values in vars(whole).items():
         assert torch.equal(values, getattr(record, name)), name
 
@@ -178,5 +188,5 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing(tmp_path):
         torch.set_num_threads(threads)
     assert same_bits(straight, later)
     assert len(list(tmp_path.iterdir())) >= 2  # the half file lies beside it
-    checkpoints.forget(path)
+    forget(path)
     assert list(tmp_path.iterdir()) == []
