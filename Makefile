@@ -22,14 +22,15 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test fuzz bench bench-train reference-runs hostile build picture lint format lock clean
+.PHONY: help lab demo check test fuzz bench bench-train reference-runs hostile build times picture lint format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 lab: $(STAMP) ## open the lessons in JupyterLab
 	@echo "plusx: JupyterLab in notebooks/ (stop it with Ctrl-C)"
-	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks $(ARGS)
+	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks \
+	  --LabApp.default_url=/lab/tree/00_start/00_start.ipynb $(ARGS)
 
 demo: $(STAMP) ## grade a small made-up class in every lesson: make demo LESSON=02 in one
 	@echo "plusx: grading the made-up class"
@@ -69,6 +70,12 @@ build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 make
 	@$(BIN)/nbproctor build $(LESSON) $(ARGS)
 	@echo "plusx: setting papers beside ours in docs/papers.md"
 	@$(BIN)/python docs/papers.py
+	@echo "plusx: measuring the blocks of docs/residual_ideas.md"
+	@$(BIN)/python docs/ideas.py
+
+times: $(STAMP) ## time each demonstration, cache empty: make times LESSON=02 does one lesson
+	@echo "plusx: timing demonstrations (minutes; nothing is written)"
+	@$(BIN)/nbproctor build $(LESSON) --times $(ARGS)
 
 picture: $(STAMP) ## draw the README's picture anew
 	@echo "plusx: drawing docs/gradients.png"
@@ -83,6 +90,7 @@ lint: $(STAMP) ## style, types, and notebooks in step with their sources
 	@echo "plusx: notebooks"
 	@$(BIN)/nbproctor build --check
 	@$(BIN)/python docs/papers.py --check
+	@$(BIN)/python docs/ideas.py --check
 
 format: $(STAMP) ## put the code into the project's format
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from plusx import ArgumentError, Mlp, Recipe, Training, checkpoints, load_data
+from plusx import ArgumentError, Mlp, Recipe, Training, checkpoints, load_data, trained
 from plusx.execution import Execution
 from plusx.files import forget, whole_file
 
@@ -190,3 +190,27 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing(tmp_path):
     assert len(list(tmp_path.iterdir())) >= 2  # the half file lies beside it
     forget(path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_whose_training_was_stopped_go_on_where_they_were(tmp_path, monkeypatch):
+    def networks(folder):
+        torch.manual_seed(0)
+        return trained.trained_networks(Dropping, DIGITS, RECIPE, 1, CPU, tmp_path / folder)
+
+    straight, advance, begun = networks("straight"), Training.advance, []
+
+    def failing(self, steps):
+        begun.append(self.step)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        advance(self, steps)
+
+    monkeypatch.setattr(trained, "EVERY_S", 0.0)
+    monkeypatch.setattr(Training, "advance", failing)
+    with pytest.raises(KeyboardInterrupt):
+        networks("cut")
+    (net,) = networks("cut")
+    assert begun == [0, 5, 5, 10] and len(list((tmp_path / "cut").iterdir())) == 1
+    assert all(
+        torch.equal(*pair) for pair in zip(net.parameters(), straight[0].parameters(), strict=True)
+    )

@@ -31,7 +31,12 @@ MAX_FILES = 20_000
 
 
 def build_root(
-    where: Path, readable: Iterable[str], copies: dict[str, str], uid: int, max_bytes: int
+    where: Path,
+    readable: Iterable[str],
+    devices: Iterable[str],
+    copies: dict[str, str],
+    uid: int,
+    max_bytes: int,
 ) -> None:
     """Make a new root at the empty folder `where` and move this process into it.
 
@@ -39,6 +44,7 @@ def build_root(
 
     Args:
         readable: files and folders to be seen, read-only, at their own paths.
+        devices: device files to be used.
         copies: by path below SCRATCH, what is copied there to be changed at will.
         uid: who owns the scratch.
         max_bytes: the size of the scratch; shared memory has as much again.
@@ -50,8 +56,8 @@ def build_root(
     mount("tmpfs", str(where), "tmpfs", NO_SETUID | NO_DEVICES, "mode=755,size=4m")
     for path in readable:
         _show(where, path)
-    for path in DEVICES:
-        _show(where, path)
+    for path in devices:
+        _show(where, path, writable=True)
     for path, text in FILES.items():
         _place(where, path).write_text(text.format(uid=uid))
     _link_devices(where)
@@ -102,8 +108,8 @@ def _folder(root: Path, path: str) -> Path:
     return target
 
 
-def _show(root: Path, path: str) -> None:
-    """Make a file or folder visible read-only, where it exists."""
+def _show(root: Path, path: str, writable: bool = False) -> None:
+    """Make a file or folder visible, where it exists."""
     if os.path.islink(path):
         target = _place(root, path)
         if not target.is_symlink():
@@ -117,7 +123,7 @@ def _show(root: Path, path: str) -> None:
     else:
         return
     mount(path, str(target), "", BIND | RECURSIVE)
-    if path not in DEVICES:
+    if not writable:
         make_read_only(str(target))
 
 

@@ -69,6 +69,7 @@ class Plan:
         readable: what can be seen, read-only.
         listable: folders of which only the names in them can be seen.
         copies: what is copied into the scratch, by path below it.
+        devices: device files of GPUs, to be used.
         groups: folders of the control group to join.
         memory_events: the group's file that tells of processes killed for their use of memory.
     """
@@ -80,6 +81,7 @@ class Plan:
     readable: tuple[str, ...] = ()
     listable: tuple[str, ...] = ()
     copies: dict[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     memory_events: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
