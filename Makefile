@@ -70,6 +70,8 @@ build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 make
 	@$(BIN)/nbproctor build $(LESSON) $(ARGS)
 	@echo "plusx: setting papers beside ours in docs/papers.md"
 	@$(BIN)/python docs/papers.py
+	@echo "plusx: measuring the blocks of docs/residual_ideas.md"
+	@$(BIN)/python docs/ideas.py
 
 times: $(STAMP) ## time each demonstration, cache empty: make times LESSON=02 does one lesson
 	@echo "plusx: timing demonstrations (minutes; nothing is written)"
@@ -88,6 +90,7 @@ lint: $(STAMP) ## style, types, and notebooks in step with their sources
 	@echo "plusx: notebooks"
 	@$(BIN)/nbproctor build --check
 	@$(BIN)/python docs/papers.py --check
+	@$(BIN)/python docs/ideas.py --check
 
 format: $(STAMP) ## put the code into the project's format
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -86,6 +86,25 @@ FIGURES = (
         "Veit et al. 2016, carried over to transformers",
         "Accuracy without one block, and with two neighbours exchanged.",
     ),
+    Figure(
+        "08_continuous_depth",
+        "errors = [study[blocks, power, smooth]",
+        "Marion et al. 2022, networks by depth and by the scale of their branches",
+        "Test error by depth with step size 1, 1/√L and 1/L, from independent and equal weights.",
+    ),
+    Figure(
+        "08_continuous_depth",
+        'xlabel="Euler steps in training"',
+        "Ott et al. 2021, another solver after training",
+        "Test error of Neural ODEs run by the solver of their training, and by an exact one.",
+    ),
+    Figure(
+        "08_continuous_depth",
+        "figures.reflection_panels(found)",
+        "Dupont et al. 2019, what no flow can do",
+        "Points on their way from x to -x: in a flow, in a flow with one more dimension, in two "
+        "residual blocks.",
+    ),
 )
 
 

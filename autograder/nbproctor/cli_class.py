@@ -99,10 +99,11 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    with _ledger(options) as ledger:
-        problems = list(ledger.damaged())
-        count = sum(1 for _ in ledger.entries())
-    print("\n".join([*problems, f"{count} results, {len(problems)} problems"]))
+    from nbproctor.ledger import problems_of
+
+    path = _ledger_path(options)
+    problems = list(problems_of(path))
+    print("\n".join([*problems, f"{path}: {len(problems) or 'no'} problems"]))
     return 1 if problems else 0
 
 
@@ -126,12 +127,17 @@ def _prune(options: argparse.Namespace) -> int:
 
 def _ledger(options: argparse.Namespace) -> "Ledger":
     from nbproctor.ledger import Ledger
+
+    return Ledger(_ledger_path(options), print)
+
+
+def _ledger_path(options: argparse.Namespace) -> Path:
     from nbproctor.places import LEDGER
 
     path = course_root(options.course) / LEDGER
     if not path.is_file():
         raise LedgerError("there is no ledger yet: `nbproctor grade` makes it", where=path)
-    return Ledger(path, print)
+    return path
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -365,12 +365,12 @@ MUTANTS = [
         "densenet",
         "head assigned first",
         "order of assignment",
+        ("        self.head = nn.Linear(channels, classes)\n", ""),
         (
             "        parts = [",
             "        channels = self.out(blocks, growth, stem)\n"
             "        self.head = nn.Linear(channels, classes)\n        parts = [",
         ),
-        ("        self.head = nn.Linear(channels, classes)\n", ""),
         (
             "    def forward(self, x):",
             "    def out(self, blocks, growth, stem):\n"

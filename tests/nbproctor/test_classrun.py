@@ -267,6 +267,19 @@ def test_a_damaged_result_is_said_and_executed_again(again: Path) -> None:
     summary, watch, executed = run(again, "ann", "bob")
     assert "the ledger is damaged" in watch.said[0] and len(executed) == 4
     assert summary.is_complete and rows_of(url(again)) == before
+    assert nbproctor(again, "ledger", "verify").returncode == 0
+    data = bytearray((again / LEDGER).read_bytes())
+    for page in range(2, len(data) // 4096):  # the header stays: it opens, and then cannot be read
+        data[page * 4096] ^= 0xFF
+    (again / LEDGER).write_bytes(data)
+    told = nbproctor(again, "ledger", "verify")
+    assert told.returncode == 1 and "the file is damaged" in told.stdout
+    done = nbproctor(again, "grade", "tiny", "ann", "--quiet")
+    assert done.returncode == 0 and done.stdout == "", done.stderr
+    assert "the ledger is damaged" in done.stderr
+    assert f"The damaged one is now {again / LEDGER}.damaged-2" in done.stderr
+    assert rows_of(url(again)) == before
+    assert nbproctor(again, "ledger", "verify").stdout == f"{again / LEDGER}: no problems\n"
 
 
 def test_another_lesson_version_or_limit_is_graded_again(again: Path) -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from plusx import CifarResNet, bench_train
 from plusx.bench_page import Measured, page
-from plusx.bench_train import Settings, in_turns, matmul_peak, measure, pictures, resnet18
+from plusx.bench_train import Settings, in_turns, measure, peak, pictures, resnet18
 from plusx.execution import Execution, fastest
 from plusx.surroundings import surroundings
 from plusx.train_loops import all_loops
@@ -60,7 +60,7 @@ def test_a_network_is_measured_and_the_page_says_so(monkeypatch):
     found = measure(lambda: CifarResNet(8), settings, 0.0)
     assert found.parameters == 75_290
     assert all(v.shape == (3,) and (v > 0).all() for v in found.speeds.values())
-    peaks = {"float32": matmul_peak(CPU, torch.float32, 64), "bf16": 1e12}
+    peaks = {"float32": peak(CPU, torch.float32, 64), "bf16": 1e12}
     text = page({"ResNet-8": found}, surroundings(CPU), settings.execution, peaks)
     assert "| ResNet-8 | 75,290 |" in text and "channels_last True" in text
 

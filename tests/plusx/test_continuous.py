@@ -8,7 +8,14 @@ import torch
 from matplotlib import pyplot as plt
 
 from plusx import ArgumentError, continuous, continuous_plots, plots
-from plusx.continuous import OdeNet, StepNet, reflect, relative_change, turning
+from plusx.continuous import (
+    OdeNet,
+    StepNet,
+    reflect,
+    relative_change,
+    step_cosine,
+    turning,
+)
 from plusx.continuous_studies import DEPTHS, POWERS, STUDIES, load_study
 from plusx.reference import reference_folder
 from plusx.step_explorer import StepExplorer
@@ -48,6 +55,12 @@ def test_blocks_left_out_make_steps_longer():
         half.stem.load_state_dict(net.stem.state_dict())
         half.head.load_state_dict(net.head.state_dict())
     torch.testing.assert_close(net.run(IMAGES, every=2), half(IMAGES))
+
+
+def test_neighbouring_steps_agree_only_on_a_smooth_path():
+    torch.manual_seed(0)
+    assert step_cosine(StepNet(64, 1.0, smooth=True), IMAGES) > 0.99
+    assert abs(step_cosine(StepNet(64, 1.0), IMAGES)) < 0.2
 
 
 def test_more_steps_change_a_flow_little():

@@ -99,11 +99,21 @@ def in_turns(
     return {name: torch.tensor([row[name] for row in rounds]) for name in names}
 
 
-def matmul_peak(device: torch.device, dtype: torch.dtype, size: int, rounds: int = 5) -> float:
-    """Multiply-adds per second of one large matrix product, the best of some rounds."""
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    times = [_seconds(lambda _: a @ b, 1, device) for _ in range(rounds + 1)]
-    return size**3 / min(times[1:])
+def peak(device: torch.device, dtype: torch.dtype, size: int, rounds: int = 5) -> float:
+    """Multiply-adds per second at best: of a large matrix product, or of a convolution as large.
+
+    A processor's library may do either better than the other.
+    """
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    channels, pixels = size // 8, max(4, int((64 * size / 9) ** 0.5))
+    images = torch.randn(1, channels, pixels, pixels, device=device, dtype=dtype)
+    conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, device=device, dtype=dtype)
+    works = {size**3: lambda _: a @ b, 9 * channels**2 * pixels**2: lambda _: conv(images)}
+    with torch.no_grad():
+        return max(
+            count / min(_seconds(work, 1, device) for _ in range(rounds + 1))
+            for count, work in works.items()
+        )
 
 
 def _seconds(step: Step, count: int, device: torch.device) -> float:
@@ -124,7 +134,7 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> str:
     """Measure all networks; the text of the page."""
     size = 8192 if settings.device.type == "cuda" else 2048
     peaks = {
-        name: matmul_peak(settings.device, dtype, size)
+        name: peak(settings.device, dtype, size)
         for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))
     }
     results = {}

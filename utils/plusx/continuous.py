@@ -100,6 +100,14 @@ def relative_change(net: StepNet, images: Tensor) -> float:
     return ((held[-1] - held[0]).norm() / held[0].norm()).item()
 
 
+def step_cosine(net: StepNet, images: Tensor) -> float:
+    """The mean cosine between the steps of neighbouring blocks: 1 on a smooth path, 0 at random."""
+    with torch.no_grad():
+        held = torch.stack(net.states(images))  # (blocks + 1, B, width)
+    steps = held.diff(dim=0).flatten(1)
+    return nn.functional.cosine_similarity(steps[:-1], steps[1:], dim=1).mean().item()
+
+
 class OdeNet(nn.Module):
     """A dense layer, dx/dt = V tanh(W x + b) from 0 to `time`, and a dense layer.
 

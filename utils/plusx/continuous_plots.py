@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from plusx.continuous import Reflection, linear_field
-from plusx.plots import COLOURS, DASHES, figure
+from plusx.plots import COLOURS, DASHES, MARKERS, figure
 from plusx.solvers import amplification, trajectory
 
 ROLES = {"Euler": "plain", "midpoint": "third", "Heun": "first", "RK4": "residual"}
@@ -62,7 +62,8 @@ def stability_regions(axis: Axes, methods: Sequence[str], limits: tuple[float, .
 def plot_means_log(axis: Axes, x: Sequence[float], runs: Tensor, label: str, method: str) -> None:
     """Median and range over runs (runs, len(x)) in a method's colour, both axes logarithmic."""
     role = ROLES[method]
-    axis.plot(x, runs.median(0)[0], "o" + DASHES[role], color=COLOURS[role], label=label, ms=4)
+    look = MARKERS[role] + DASHES[role]
+    axis.plot(x, runs.median(0)[0], look, color=COLOURS[role], label=label, ms=4.5)
     axis.fill_between(x, runs.amin(0), runs.amax(0), color=COLOURS[role], alpha=0.2, linewidth=0)
     axis.set(xscale="log", yscale="log")
 

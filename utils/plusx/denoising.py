@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from plusx.data import load_data
 from plusx.device import choose_device
-from plusx.training import SCHEDULES, Record, SideBySide, evaluation_mode, seeded
+from plusx.stacks import SideBySide, evaluation_mode
+from plusx.training import SCHEDULES, Record, seeded
 from plusx.unet import UNet
 
 

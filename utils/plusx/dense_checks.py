@@ -169,7 +169,7 @@ def _expect_output(
     hint: str,
 ) -> None:
     before = x.clone()
-    with torch.no_grad(), expect_works(what, hint):
+    with torch.no_grad(), expect_works(what, f"{hint}; or {DTYPE}"):
         y = module(x)
     expect_close(x, before, f"{what}: the caller's x after the call", "x is changed in place")
     with torch.no_grad():

@@ -43,9 +43,13 @@ def wrong_ious(logits: Tensor, masks: Tensor) -> dict[str, float]:
         "it is 100 times as large: a number from 0 to 1": 100 * right_iou(logits, masks),
         "this is the intersection over union of the background": right_iou(-logits, 1 - masks),
         "this is the intersection in pixels: divide by the union": float(both),
-        "one of two empty masks: nothing is missed, it is 1": 0.0,
     }
-    if total and either:
+    if (logits == 0).any():
+        above = right_iou(logits.where(logits != 0, 1), masks)
+        wrong = {"logits of exactly 0 are taken as found: found is above 0": above} | wrong
+    if not either:
+        wrong = {"nothing was found and nothing wanted: nothing is missed, it is 1": 0.0} | wrong
+    else:
         wrong |= {
             "this is the Dice coefficient: divide by the union": 2 * both / total,
             "the union counts the intersection twice: subtract it once": both / total,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
@@ -32,6 +32,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def forget(path: Path) -> None:
-    """Remove a file that is no longer needed, and what killed programs left of it."""
+    """Remove a file that is no longer needed, and what killed programs left of it, if possible."""
     for file in (path, *path.parent.glob(f"{path.name}.*{PART}")):
-        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink()

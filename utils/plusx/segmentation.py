@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plusx.device import choose_device
-from plusx.training import SCHEDULES, Record, SideBySide, evaluation_mode, seeded
+from plusx.stacks import SideBySide, evaluation_mode
+from plusx.training import SCHEDULES, Record, seeded
 
 SHAPES = ("ring", "box", "line")
 SIDE = 24  # pixels

@@ -91,6 +91,6 @@ def _draw_path(axis: Axes, method: str, h: float, decay: float, rotation: float)
     colour = COLOURS[ROLES[method]]
     axis.plot(places, found[:, 0], "o-", color=colour, ms=4, linewidth=1.3, label=method)
     factor = amplification(method, torch.tensor(complex(h * decay, h * rotation))).abs()
-    axis.set(xlabel="time", ylabel="first coordinate", ylim=(-2.2, 2.2), xlim=(0, TIME))
+    axis.set(xlabel="time", ylabel="first coordinate", ylim=(-2.2, 2.8), xlim=(0, TIME))
     axis.set_title(f"{method}, h = {h:.2f}: × {factor:.2f} a step")
-    axis.legend(fontsize=9, loc="upper right")
+    axis.legend(fontsize=9, loc="upper center", ncols=2)

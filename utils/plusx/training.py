@@ -236,6 +236,8 @@ class Training:
             skip = 0
 
     def _adjust_gradients(self) -> None:
+        if not self.recipe.layer_scaled and self.recipe.clip is None:
+            return
         shared = isinstance(self.nets, Stacked)
         for weights in self.nets.weights():
             pairs = [(w.detach(), w.grad) for w in weights if w.grad is not None]
