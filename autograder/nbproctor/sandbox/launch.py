@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import sys
@@ -26,6 +25,7 @@ from nbproctor.sandbox import syscalls
 from nbproctor.sandbox.confine import Confinement, LayerError
 from nbproctor.sandbox.plan import Plan
 from nbproctor.sandbox.warden import Usage, watch
+from nbproctor.trees import remove_tree
 
 __all__ = ["launch", "main"]
 
@@ -53,7 +53,7 @@ def launch(leash: socket.socket, descriptors: list[int]) -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         os.waitpid(warden, 0)
-        shutil.rmtree(plan.folder, ignore_errors=True)
+        remove_tree(plan.folder)
         os._exit(0)
     _stand_as_warden(confinement, leash, descriptors)
 
