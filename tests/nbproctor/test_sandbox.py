@@ -17,7 +17,7 @@ from nbproctor.check import check_notebook
 from nbproctor.cli import main
 from nbproctor.config import MIB, Limits
 from nbproctor.doctor import examine, health_lines
-from nbproctor.errors import SandboxError
+from nbproctor.errors import GraderError, SandboxError
 from nbproctor.grade import grade_submission
 from nbproctor.kernel import StudentKernel
 from nbproctor.notebook import read_submission
@@ -250,6 +250,34 @@ def test_what_runs_in_a_sandbox_has_its_own_copies_of_files(level: Level, tmp_pa
         done = kernel.execute("f = open('table.csv', 'a'); f.write('!'); f.close()", 20, 10_000)
         assert done.outputs.error == ""
     assert (tmp_path / "table.csv").read_text() == "1,2"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_files_that_do_not_fit_are_told_with_their_size(level: Level, tmp_path: Path) -> None:
+    (tmp_path / "small.csv").write_text("1,2")
+    (tmp_path / "large.csv").write_bytes(bytes(3 * MIB))
+    (tmp_path / "lesson.ipynb").write_bytes(bytes(3 * MIB))  # is not copied
+    fits = StudentKernel(Limits(max_disk_bytes=4 * MIB), level, tmp_path)
+    with fits as kernel:
+        kernel.start()
+    with (
+        StudentKernel(Limits(max_disk_bytes=2 * MIB), level, tmp_path) as kernel,
+        pytest.raises(GraderError) as caught,
+    ):
+        kernel.start()
+    assert not isinstance(caught.value, SandboxError), "the machine is not at fault"
+    message = caught.value.args[0]
+    assert f"{3 * MIB + 3} bytes" in message and "there is room for" in message
+    assert str(tmp_path) in message and "large.csv" in message
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_file_that_cannot_be_copied_is_named(level: Level, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.csv"
+    with pytest.raises(GraderError) as caught:
+        Sandboxed(level, PROBE, Limits(), arguments=BUSY, copies={"x.csv": str(gone)})
+    assert not isinstance(caught.value, SandboxError)
+    assert str(gone) in caught.value.args[0] and "No such file" in caught.value.args[0]
 
 
 HONEST = {

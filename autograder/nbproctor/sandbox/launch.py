@@ -23,6 +23,7 @@ from typing import Any
 
 from nbproctor.sandbox import syscalls
 from nbproctor.sandbox.confine import Confinement, LayerError
+from nbproctor.sandbox.furnishing import CopyError
 from nbproctor.sandbox.plan import Plan
 from nbproctor.sandbox.warden import Usage, watch
 from nbproctor.trees import remove_tree
@@ -76,6 +77,9 @@ def _stand_as_warden(
         confinement.furnish()
     except LayerError as error:
         _give_up(leash, error)
+    except CopyError as error:
+        _say(leash, {"uncopied": error.told})
+        os._exit(1)
     target = os.fork()
     if not target:
         return _run_target(confinement, leash, descriptors)
