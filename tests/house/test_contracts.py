@@ -26,9 +26,10 @@ ORDER = {
         "__init__"
     ).split(),
     "nbproctor": (
-        "errors config text spreadsheet scratch records lesson notebook wire outputs imports "
+        "errors config text spreadsheet trees scratch records lesson notebook wire outputs imports "
         "versions source stubs student proxy gradients judge sandbox.__init__ sandbox.plan "
-        "sandbox.nothing sandbox.syscalls sandbox.seccomp sandbox.landlock sandbox.mounts "
+        "sandbox.nothing sandbox.syscalls sandbox.calls sandbox.seccomp sandbox.landlock "
+        "sandbox.furnishing sandbox.mounts "
         "sandbox.gpus sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch "
         "sandbox.huge_pages sandbox.forkserver sandbox.probe sandbox.process doctor connection "
         "kernel_app kernel judge_process graded_notebook sealed forbidden grade work frames "
