@@ -15,7 +15,9 @@ from nbproctor.feedback import safe_markdown
 from nbproctor.grade import grade_submission
 from nbproctor.lesson import load_lesson
 from nbproctor.notebook import read_submission
+from nbproctor.outputs import Outputs
 
+MIB = 1 << 20
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cell_timeout_s=8, call_timeout_s=8, test_timeout_s=15, interrupt_grace_s=2)
 TORCH = "import torch\nfrom torch import nn\nimport numpy as np"
@@ -299,3 +301,21 @@ def test_a_kernel_that_does_not_call_the_judge_costs_no_time(tmp_path: Path) -> 
     found = grade(tmp_path, {"double": mute})[1]
     assert found["test_double"] == found["test_half"] == "kernel died"
     assert time.monotonic() - began < LIMITS.call_timeout_s
+
+
+def test_names_of_displays_are_short() -> None:
+    """They are no output, and yet are kept as long as the displays are."""
+    outputs = Outputs(MIB)
+    for n in range(3):
+        outputs.add(
+            "display_data",
+            {"data": {"text/plain": "x"}, "transient": {"display_id": f"{n}" + "a" * MIB}},
+        )
+    assert [cell["data"] for cell in outputs.cells] == [{"text/plain": "x"}] * 3
+    assert outputs.displays == {}
+
+
+def test_empty_lines_of_a_traceback_count_as_output() -> None:
+    outputs = Outputs(MIB)
+    outputs.add("error", {"ename": "E", "evalue": "", "traceback": [""] * 100_000})
+    assert [cell["output_type"] for cell in outputs.cells] == ["stream"]
