@@ -23,8 +23,8 @@ class Outputs:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
+        self.used, self.cut, self.clear_next = 0, False, False
         self._begin_anew()
-        self.clear_next = False
         # The learner's code can send messages of any kind: only these count.
         self.handlers = {
             "stream": self._stream,
