@@ -108,7 +108,10 @@ print(tuple(torch.cat([x, new], dim=1).shape))  # (B, 8 + 4, H, W)
 
 # %% tags=["demo"]
 dense_figures.stack_diagram()
-plots.show()
+plots.show(
+    "What each of five layers reads. Added: a stream of 8 channels that stays 8 wide and holds one sum. "
+    "Appended: x with 8 channels, then 4 more from each layer before, 28 at the end."
+)
 
 # %% [markdown]
 # On the left, a stream of 8 channels stays 8 channels wide, and holds one sum (the dots stand for
@@ -724,7 +727,11 @@ dense_figures.reuse_maps(
     },
     ["mean |weight|, 3 networks", "log₁₀ of the rise in test loss (nats)"],
 )
-plots.show()
+plots.show(
+    "Two triangular maps, eight layers by their sources. Mean absolute weights, and the rise in "
+    "test loss when a connection is cut: both fall from the first layer to the last, and within a "
+    "row both are largest for the source just before the layer."
+)
 
 # %% tags=["demo"]
 starts = [reuse.block_reuse(seeded(make, seed).dense_blocks()[0]) for seed in range(3)]
@@ -759,7 +766,11 @@ for name, rows in pairs.items():
 
 # %% tags=["demo"]
 dense_figures.u_diagram()
-plots.show()
+plots.show(
+    "A U-Net with two halvings. The encoder goes down on the left from w channels at full size to "
+    "4w at a quarter, the decoder comes up on the right; long skips join the two at full size, "
+    "level 0, and at half size, level 1."
+)
 
 # %% [markdown]
 # A decoder level gets two tensors of one size: what came up from below, which knows *what*, and
@@ -774,7 +785,10 @@ plots.show()
 scenes = make_scenes(6, seed=3)
 rows = {"picture": scenes.images[:, 0], "wanted": scenes.masks[:, 0]}
 dense_figures.picture_rows(rows)
-plots.show()
+plots.show(
+    "Six noisy pictures of rings, boxes and lines, and below each the mask of what belongs to a "
+    "shape."
+)
 
 # %% [markdown]
 # Most pixels are background. A network that says "nothing" everywhere is right for four pixels of
@@ -992,7 +1006,10 @@ for skip, role in {"concat": "residual", "add": "first", "none": "plain"}.items(
 axis.set(xlabel="halvings", ylabel="test IoU, mean ± deviation, 5 seeds", ylim=(0, 1))
 axis.set_xticks(halvings)
 axis.legend()
-plots.show()
+plots.show(
+    "Test IoU by the number of halvings. With appended or added skips it stays between 0.87 and 0.89; "
+    "without skips it falls from 0.79 to 0.53 to 0.25."
+)
 
 # %% [markdown]
 # With skips the number of halvings hardly matters: 0.87 to 0.89. Without them the score falls with
@@ -1039,7 +1056,10 @@ with torch.no_grad():
     for skip, nets in trained.items():
         rows[f"skip: {skip}"] = nets[0](scenes.images)[:, 0].sigmoid()  # (6, H, W)
 dense_figures.picture_rows(rows)
-plots.show()
+plots.show(
+    "Six pictures, what is wanted, and what networks find. With skips, appended or added, shapes come "
+    "out sharp; without, as soft clouds: boxes survive, rings are filled, lines are gone."
+)
 
 # %% tags=["demo"]
 many = make_scenes(200, seed=2)
@@ -1100,7 +1120,10 @@ for skip, width in {"concat": 10, "none": 11}.items():
     (net,) = training.trained()
     made[f"skip: {skip}"] = sample(net, 12)[:, 0]  # (12, 8, 8)
 dense_figures.picture_rows({"real": digits()[1][:12, 0], **made}, low=-1)
-plots.show()
+plots.show(
+    "Real digits of 8 by 8 pixels; below, pictures made from noise by a denoiser with long skips: "
+    "blurred digits; and by one without skips: snow."
+)
 
 # %% [markdown]
 # With skips, 24 % of the noise's variance stays unexplained (near $t = 0$ nobody could find what
