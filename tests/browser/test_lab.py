@@ -159,6 +159,8 @@ def test_the_lesson_runs_and_its_widget_moves(page: Any, files: str, tmp_path: P
     for n in first:
         run_cell(page, n)
     assert "image/png" in outputs(page, first[4])[-1]["data"], "the first figure"
+    figure = page.locator(".jp-OutputArea .jp-RenderedHTML img").first
+    assert "training step" in figure.get_attribute("alt")
     picture = show_explorer(page, explorer)
     before = picture.get_attribute("src")
     handle = page.locator(".noUi-handle").first

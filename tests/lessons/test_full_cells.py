@@ -14,7 +14,9 @@ from plusx import experiments, plots
 ROOT = Path(__file__).parents[2]
 DEPENDS = re.compile(r"scale = |scale ==|\(scale\)|\bsetting\.")
 LESSONS = [
-    path for path in sorted(ROOT.glob("solutions/*/*.py")) if 'scale = "small"' in path.read_text()
+    path
+    for path in sorted(ROOT.glob("solutions/*/*.py"))
+    if '\nscale = "small"\n' in path.read_text(encoding="utf-8")
 ]
 
 

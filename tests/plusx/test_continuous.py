@@ -113,7 +113,7 @@ def test_the_explorer_draws_any_setting(method, h, decay, rotation):
 
 
 def test_the_explorer_has_a_widget_and_a_still_figure():
-    bundle = StepExplorer()._repr_mimebundle_()
+    bundle, _ = StepExplorer()._repr_mimebundle_()
     assert "image/png" in bundle and "text/plain" in bundle
     assert "application/vnd.jupyter.widget-view+json" in bundle
 

@@ -55,7 +55,7 @@ def test_the_explorer_draws_what_its_controls_say():
     assert first[:4] == b"\x89PNG"
     assert first != explorer.draw(layers=4, growth=4, first=16, side=7)
     assert first == explorer.draw(layers=3, growth=4, first=16, side=7)
-    bundle = explorer._repr_mimebundle_()
+    bundle, _ = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"])[:4] == b"\x89PNG"
     assert set(explorer.inputs()) == {"layers", "growth", "first", "side"}
 

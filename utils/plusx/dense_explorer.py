@@ -26,6 +26,11 @@ class DenseExplorer(Explorer):
     """
 
     about = "channels, weights and memory of a dense block"
+    alt = (
+        "A dense block of 24 layers: the channels that a layer reads grow from 256 to nearly "
+        "1,000, its weights grow in proportion, and the memory kept for the backward pass grows "
+        "with the square of the layers, or in proportion if recomputed."
+    )
 
     def draw(self, layers: int, growth: int, first: int, side: int) -> bytes:  # type: ignore[override]
         """A PNG for one setting."""

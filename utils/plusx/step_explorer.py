@@ -33,6 +33,10 @@ class StepExplorer(Explorer):
     """
 
     about = "steps of a linear flow, and where they are stable"
+    alt = (
+        "A decaying oscillation and steps along it. Euler with h = 0.3 decays too slowly, with "
+        "h = 0.6 its swings grow without end; RK4 with h = 0.6 lies on the flow."
+    )
 
     def draw(self, method: str, h: float, decay: float, rotation: float) -> bytes:  # type: ignore[override]
         """A PNG of the place of h lambda and of the steps for one setting."""

@@ -61,9 +61,7 @@ class Explorer:
         inputs = self.inputs()
         # At its own size: a box would stretch it to the width of the page.
         picture = ipywidgets.Image(
-            format="png",
-            tooltip=self.about,  # read aloud: ipywidgets' pictures have no other text
-            layout={"align_self": "flex-start", "max_width": "100%"},
+            format="png", layout={"align_self": "flex-start", "max_width": "100%"}
         )
 
         def update(_change: object = None) -> None:
