@@ -69,6 +69,7 @@ GHOST = tensor(3, device="meta")
             "parameter",
         ),
         (LOOK, {"parameters": [parameters(tensor(3))], "pull": [{"ok": [GHOST]}]}, "parameter"),
+        (LOOK, {"parameters": [parameters(tensor(3))], "pull": [{"ok": [None]}]}, "parameter"),
         (LOOK, {"parameters": [parameters(*[tensor(1 << 18)] * 3)]}, "too large"),
         ("len(block)", {"special": [{"ok": 1 << 64}]}, "length"),
     ],
