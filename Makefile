@@ -54,7 +54,7 @@ bench: $(STAMP) ## measure how fast the grader is, and write docs/benchmarks.md
 	@$(BIN)/nbproctor bench $(ARGS)
 
 bench-train: $(STAMP) ## measure how fast training is, and write docs/benchmarks_train.md
-	@echo "plusx: measuring training (six minutes; keep the machine quiet)"
+	@echo "plusx: measuring training (six minutes and more; keep the machine quiet)"
 	@$(BIN)/python -m plusx.bench_train --output docs/benchmarks_train.md $(ARGS)
 
 reference-runs: $(STAMP) ## the papers' experiments at their own size, on a GPU; stopped, it goes on

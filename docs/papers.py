@@ -87,6 +87,18 @@ FIGURES = (
         "Accuracy without one block, and with two neighbours exchanged.",
     ),
     Figure(
+        "07_dense_and_unet",
+        "dense_figures.reuse_maps(",
+        "Huang et al. 2017, figure 5, feature reuse",
+        "Mean absolute weights by layer and source, and what it costs to cut the connection.",
+    ),
+    Figure(
+        "07_dense_and_unet",
+        'plots.plot_means(axis, halvings, scores, f"skip: {skip}", role)',
+        "Ronneberger et al. 2015, long skips",
+        "Intersection over union with appended, added and no long skips, by halvings.",
+    ),
+    Figure(
         "08_continuous_depth",
         "errors = [study[blocks, power, smooth]",
         "Marion et al. 2022, networks by depth and by the scale of their branches",

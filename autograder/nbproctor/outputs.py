@@ -11,7 +11,8 @@ SAFE_TYPES = ("text/plain", "image/png", "image/jpeg")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 CUT = "\n... output cut ...\n"
 MAX_ALT = 2000  # characters of a picture's alternative text
-OVERHEAD = 200  # bytes that an output takes in a notebook besides its text
+MAX_DISPLAY_ID = 200  # characters; IPython's own have 32
+OVERHEAD = 200  # bytes that an output, or a line of a traceback, takes besides its text
 
 
 class Outputs:
@@ -23,8 +24,8 @@ class Outputs:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
+        self.used, self.cut, self.clear_next = 0, False, False
         self._begin_anew()
-        self.clear_next = False
         # The learner's code can send messages of any kind: only these count.
         self.handlers = {
             "stream": self._stream,
@@ -45,6 +46,12 @@ class Outputs:
         if kind == "clear_output" or not self.cut:
             handler(content)
 
+    def cut_off(self) -> None:
+        """Take nothing more: here was an output that is too large to be read at all."""
+        if not self.cut:
+            self.cut = True
+            self.cells.append({"output_type": "stream", "name": "stdout", "text": CUT})
+
     @property
     def error(self) -> str:
         """`Class: message` of the last error, '' if there is none."""
@@ -60,8 +67,7 @@ class Outputs:
         self.used += OVERHEAD + sum(len(text.encode()) for text in texts)
         if self.used <= self.max_bytes:
             return True
-        self.cut = True
-        self.cells.append({"output_type": "stream", "name": "stdout", "text": CUT})
+        self.cut_off()
         return False
 
     def _stream(self, content: dict[str, Any]) -> None:
@@ -100,6 +106,7 @@ class Outputs:
     def _error(self, content: dict[str, Any]) -> None:
         lines = content.get("traceback")
         lines = [_text(line) for line in lines] if isinstance(lines, list) else []
+        self.used += OVERHEAD * len(lines)
         name, value = (_text(content.get(key))[:2000] for key in ("ename", "evalue"))
         if self._fits(name, value, "\n".join(lines)):
             error = {"output_type": "error", "ename": name, "evalue": value}
@@ -119,7 +126,7 @@ def _text(value: Any) -> str:
 def _display_id(content: dict[str, Any]) -> str | None:
     transient = content.get("transient")
     name = transient.get("display_id") if isinstance(transient, dict) else None
-    return name if isinstance(name, str) else None
+    return name if isinstance(name, str) and len(name) <= MAX_DISPLAY_ID else None
 
 
 def _safe(content: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:

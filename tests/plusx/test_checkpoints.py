@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from plusx import ArgumentError, Mlp, Recipe, Training, checkpoints, load_data
+from plusx import ArgumentError, Mlp, Recipe, Training, checkpoints, load_data, trained
 from plusx.execution import Execution
-from plusx.files import whole_file
+from plusx.files import forget, whole_file
 
 CPU = torch.device("cpu")
 DIGITS = load_data("digits", limit=100)
@@ -79,6 +79,16 @@ def test_a_run_that_is_cut_off_after_any_epoch_gives_the_same_record(tmp_path):
             if epochs == done:
                 break
     record = training().run(path, every_s=0)
+    for name, values in vars(whole).items():
+        assert torch.equal(values, getattr(record, name)), name
+
+
+def test_a_run_goes_on_from_the_middle_of_an_epoch(tmp_path):
+    whole, first = training().run(), training()
+    assert [epochs for epochs, _ in zip(first.epochs(), range(2), strict=False)] == [0, 1]
+    first.advance(2)  # of five in an epoch
+    checkpoints.save(tmp_path / "kept.pt", first)
+    record = training().run(tmp_path / "kept.pt")
     for name, values in vars(whole).items():
         assert torch.equal(values, getattr(record, name)), name
 
@@ -178,5 +188,29 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing(tmp_path):
         torch.set_num_threads(threads)
     assert same_bits(straight, later)
     assert len(list(tmp_path.iterdir())) >= 2  # the half file lies beside it
-    checkpoints.forget(path)
+    forget(path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_whose_training_was_stopped_go_on_where_they_were(tmp_path, monkeypatch):
+    def networks(folder):
+        torch.manual_seed(0)
+        return trained.trained_networks(Dropping, DIGITS, RECIPE, 1, CPU, tmp_path / folder)
+
+    straight, advance, begun = networks("straight"), Training.advance, []
+
+    def failing(self, steps):
+        begun.append(self.step)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        advance(self, steps)
+
+    monkeypatch.setattr(trained, "EVERY_S", 0.0)
+    monkeypatch.setattr(Training, "advance", failing)
+    with pytest.raises(KeyboardInterrupt):
+        networks("cut")
+    (net,) = networks("cut")
+    assert begun == [0, 5, 5, 10] and len(list((tmp_path / "cut").iterdir())) == 1
+    assert all(
+        torch.equal(*pair) for pair in zip(net.parameters(), straight[0].parameters(), strict=True)
+    )

@@ -30,10 +30,10 @@ def test_a_file_holds_all_cases_of_its_study_and_its_command(name):
 
 def test_the_first_epochs_of_a_case_run_anew_agree():
     (case,) = [case for case in STUDIES["dense_joins"]() if case.key == ("add", 0.05)]
-    now = case.run([0, 1])
+    now = case.run([0])
     shipped = load_study("dense_joins")[case.key]
     torch.testing.assert_close(
-        now.train_loss[:, :3], shipped.train_loss[:2, :3], rtol=0.05, atol=0.02
+        now.train_loss[:, :3], shipped.train_loss[:1, :3], rtol=0.05, atol=0.02
     )
 
 

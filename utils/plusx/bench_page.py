@@ -80,8 +80,8 @@ then met the same machine. The goal, of the first column, is {goal}.
 PEAK_NOTES = """
 A training step is counted as three forward passes of its convolutions and dense layers; the peak
 is the best of large matrix products and large convolutions on the same machine: {float32} thousand
-million multiply-adds per second in float32, {bf16} in bfloat16. **First step** is the time from nothing to
-the end of the first step, the compiler's included, where there is one.
+million multiply-adds per second in float32, {bf16} in bfloat16. **First step** is the time from
+nothing to the end of the first step, the compiler's included, where there is one.
 """
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from plusx.errors import ArgumentError
-from plusx.files import forget, whole_file
+from plusx.files import whole_file
 
 
 class Restorable(Protocol):
@@ -90,6 +90,3 @@ def _misfit(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
         got={name: found.get(name) for name in names},
         where=str(path),
     )
-
-
-__all__ = ["Keeper", "Restorable", "forget", "load", "save"]

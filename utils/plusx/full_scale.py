@@ -30,7 +30,7 @@ from plusx.device import choose_device
 from plusx.errors import ArgumentError
 from plusx.execution import Execution, fastest
 from plusx.experiments import from_lists, to_lists
-from plusx.files import whole_file
+from plusx.files import forget, whole_file
 from plusx.models import CifarResNet
 from plusx.reference import DIGITS, Case, reference_folder
 from plusx.seeds import seed_all
@@ -184,7 +184,7 @@ def run_case(study: str, case: FullCase, seed: int, data: Data, settings: Settin
     }
     with whole_file(path) as file:
         file.write(json.dumps(content, indent=1).encode())
-    checkpoints.forget(checkpoint)
+    forget(checkpoint)
     return True
 
 

@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from plusx.checkpoints import Keeper
 from plusx.data import Data
 from plusx.device import choose_device
 from plusx.experiments import cache_folder
-from plusx.files import whole_file
+from plusx.files import forget, whole_file
 from plusx.fingerprint import fingerprint
 from plusx.training import Recipe, Training
 
+EVERY_S = 60.0  # between two checkpoints
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -40,10 +42,21 @@ def trained_networks(
     nets = [build() for _ in range(seeds)]
     if not _load(path, nets):
         training = Training(build, data, recipe, seeds, device)
-        training.advance(recipe.epochs * training.steps_per_epoch)
+        _advance_to_the_end(training, path.with_suffix(".training"))
         nets = [net.cpu() for net in training.trained()]  # type: ignore[misc]
         _save(path, nets)
     return nets
+
+
+def _advance_to_the_end(training: Training, checkpoint: Path) -> None:
+    """All steps of the recipe; what takes minutes and is stopped goes on at a later call."""
+    keeper = Keeper(checkpoint, EVERY_S)
+    keeper.restore(training)
+    end = training.recipe.epochs * training.steps_per_epoch
+    while training.step < end:
+        training.advance(min(training.steps_per_epoch, end - training.step))
+        keeper.keep(training)
+    forget(checkpoint)
 
 
 def _load(path: Path, nets: list[Net]) -> bool:

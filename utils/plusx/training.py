@@ -109,6 +109,7 @@ class Training:
         self.optimiser = _optimiser(self.nets, self.recipe)
         self.steps_per_epoch = max(1, len(data.train_labels) // self.recipe.batch)
         self.step, self.rows = 0, list[tuple[Tensor, Tensor, Tensor]]()
+        self._run_began = 0  # at this step
         self.parts, self.notes = 1, list[str]()  # parts of a batch that are computed at once
         self._chunks = 1  # parts of CHUNK images
         self._draws = [torch.Generator().manual_seed(seed) for seed in self.seeds]
@@ -120,6 +121,7 @@ class Training:
 
         With a `checkpoint`, go on from that file if it is there, and write it at the end of an
         epoch when the last time was `every_s` seconds ago. The result is the same, bit by bit.
+        What is measured is kept: another call returns the same record.
         """
         for _ in self.epochs(checkpoint, every_s):
             pass
@@ -132,9 +134,10 @@ class Training:
         """
         keeper = checkpoints.Keeper(checkpoint, every_s)
         keeper.restore(self)
-        begun = self.step - max(0, len(self.rows) - 1) * self.steps_per_epoch
+        if not self.rows:
+            self._run_began = self.step
         while len(self.rows) <= self.recipe.epochs:
-            self.advance(begun + len(self.rows) * self.steps_per_epoch - self.step)
+            self.advance(self._run_began + len(self.rows) * self.steps_per_epoch - self.step)
             self.rows.append(self.measure())
             keeper.keep(self)
             yield len(self.rows) - 1
@@ -194,7 +197,8 @@ class Training:
             size = CHUNK // chunks
             self._note(f"{size} images are measured at once, and give the norms' averages", reason)
 
-        return in_parts(self._measured, self._chunks, CHUNK, grew)
+        with self.execution.settled():
+            return in_parts(self._measured, self._chunks, CHUNK, grew)
 
     @torch.no_grad()
     def _measured(self, chunks: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -269,6 +273,7 @@ class Training:
             "weights": self.nets.state(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
+            "run_began": self._run_began,
             "steps_of_epoch": self.step - epoch_began,
             "draws": draws,
             "rows": self.rows,
@@ -287,6 +292,7 @@ class Training:
             draw.set_state(kept)
         self.step, self.rows, self.notes = state["step"], state["rows"], state["notes"]
         self.parts, self._chunks = state["parts"]
+        self._run_began = state["run_began"]
         self._batches = self._endless_batches(state["steps_of_epoch"])
 
 
