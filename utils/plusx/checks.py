@@ -71,20 +71,35 @@ def expect_like(
 ) -> None:
     """A block computes what `reference` does, with the same weights.
 
-    Compared are the number of parameters, the output for x of this size (B, C, H, W) in
-    evaluation mode, in training mode and in evaluation mode with the statistics of that, and
-    the gradient with respect to x; every parameter has to get one. Draws from torch's generator.
+    Compared are the number of parameters, which of them get a gradient, the output for x of this
+    size (B, C, H, W) in evaluation mode, in training mode and in evaluation mode with the
+    statistics of that, and the gradient with respect to x. Draws from torch's generator.
     """
     count, right = (sum(p.numel() for p in m.parameters()) for m in (block, reference))
     expect_equal(count, right, f"{name}: number of parameters", wrong=mistakes.counts)
     for model in (block, reference):
         fill_by_shape(model, seed=size[1])
+    _expect_all_used(block.eval(), torch.randn(size), name)
     for training in (False, True, False):
         mode = "training" if training else "evaluation"
         block.train(training), reference.train(training)
         what = f"{name}, x of shape {size}, {mode} mode"
         _expect_output(block, reference, torch.randn(size), what, mistakes)
     _expect_gradient(block, reference, torch.randn(size), name, mistakes)
+
+
+def _expect_all_used(block: Any, x: Tensor, name: str) -> None:
+    """All weights of one shape have equal values here: only a gradient tells them apart."""
+    with expect_works(name, STRIDES):
+        y = block(x)
+    expect_true(y.requires_grad, f"{name}: gradients flow through the block", "it is detached")
+    y.sum().backward()
+    learns = all(p.grad is not None for p in block.parameters())
+    hint = (
+        "a weight is never used (each layer has its own), or the branch is detached, or the skip "
+        "is detached"
+    )
+    expect_true(learns, f"{name}: every weight receives a gradient", hint)
 
 
 def _expect_output(block: Any, reference: Any, x: Tensor, what: str, mistakes: Mistakes) -> None:
@@ -110,7 +125,3 @@ def _expect_gradient(block: Any, reference: Any, x: Tensor, name: str, mistakes:
     y.backward(v)
     wrong = mistakes.gradients(reference, x, v)
     expect_close(x.grad, gradient, f"{name}: gradient with respect to x", wrong=wrong)
-    # All weights of one shape have equal values here: only a gradient tells them apart.
-    learns = all(p.grad is not None for p in block.parameters())
-    hint = "a weight is never used, or the branch is detached: each layer has its own weights"
-    expect_true(learns, f"{name}: every weight receives a gradient", hint)
