@@ -553,7 +553,7 @@ axes[0].legend(title="median and range, 5 seeds")
 plots.show(
     "Gradient norms of the loss at each of 56 layers. Before training those of the plain network "
     "grow to ten thousand towards the input, those of the residual one stay within a factor of "
-    "ten; after 50 steps both are level."
+    "twenty; after 50 steps both are level."
 )
 
 # %% [markdown]
