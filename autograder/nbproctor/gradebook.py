@@ -30,14 +30,13 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import parse_utc
 from traitlets import Dict, Enum, validate
 from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
 from nbproctor.config import Limits, limits_from
-from nbproctor.errors import ConfigError, GradebookError
+from nbproctor.errors import GradebookError
 from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
-from nbproctor.places import submission_digest
+from nbproctor.places import course_config, submission_digest
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
 from nbproctor.staging import Recorded, in_stages
@@ -50,8 +49,6 @@ __all__ = [
     "check_gradebook",
     "set_traps_aside",
 ]
-
-CONFIG_FILE = "nbgrader_config.py"
 
 
 @dataclass(frozen=True)
@@ -221,14 +218,7 @@ class Course:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        if not (self.root / CONFIG_FILE).is_file():
-            raise ConfigError(f"the folder is no course: it has no {CONFIG_FILE}", where=root)
-
-    @cached_property
-    def config(self) -> Config:
-        config = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
-        config.CourseDirectory.root = str(self.root)
-        return config
+        self.config: Config = course_config(self.root)
 
     @cached_property
     def coursedir(self) -> CourseDirectory:

@@ -5,12 +5,24 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nbproctor.errors import ConfigError
 from nbproctor.sealed import digest_of
 
-__all__ = ["LEDGER", "LOCK", "NEW", "Place", "course_root", "path_of", "submission_digest"]
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
+__all__ = [
+    "LEDGER",
+    "LOCK",
+    "NEW",
+    "Place",
+    "course_config",
+    "course_root",
+    "path_of",
+    "submission_digest",
+]
 
 COURSE_MARK = "nbgrader_config.py"
 
@@ -31,6 +43,21 @@ def course_root(given: Path | None) -> Path:
         if (folder / COURSE_MARK).is_file():
             return folder
     raise ConfigError("there is no course here", expected=f"a {COURSE_MARK}", where=start)
+
+
+def course_config(root: Path) -> "Config":
+    """The settings of a course, as its nbgrader_config.py makes them.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from traitlets.config.loader import PyFileConfigLoader
+
+    if not (root / COURSE_MARK).is_file():
+        raise ConfigError(f"the folder is no course: it has no {COURSE_MARK}", where=root)
+    config = PyFileConfigLoader(COURSE_MARK, path=str(root)).load_config()
+    config.CourseDirectory.root = str(root)
+    return config
 
 
 def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:

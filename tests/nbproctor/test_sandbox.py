@@ -143,6 +143,7 @@ def test_the_level_used_is_the_strongest_one() -> None:
 
 def test_visible_paths_hold_no_sources_of_lessons() -> None:
     visible = [Path(path).resolve() for path in environment_paths()]
+    assert (ROOT / "utils" / "plusx").resolve() in visible
     for secret in ("solutions", "autograder/class_demo", "tests", "notebooks"):
         for path in visible:
             assert not (ROOT / secret).resolve().is_relative_to(path)

@@ -72,6 +72,9 @@ class ForkServer:
             self.refusal = str(told["refusal"])
         except TimeoutError:
             self.refusal = "it took too long to import what a kernel needs"
+        except BaseException:  # whoever waits for it is ended: it would go on importing
+            self.stop()
+            raise
         self.requests.settimeout(None)
 
     @property
