@@ -40,6 +40,7 @@ from watch import (
     reset_peak_memory,
     segments,
     survivors,
+    walk,
 )
 
 __all__ = ["Arena", "Run"]
@@ -294,10 +295,9 @@ class Arena:
         """All that the student, or whoever reads the log, gets to see: by where it stands."""
         found = {str(log): log.read_bytes()}
         for step in ("autograded", "feedback"):
-            for place, _, names in os.walk(course.root / step / ATTACKER):
-                for path in (Path(place, name) for name in names):
-                    if stat.S_ISREG(path.lstat().st_mode):
-                        found[str(path)] = path.read_bytes()
+            for path in (Path(path) for path, _ in walk(course.root / step / ATTACKER)):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    found[str(path)] = path.read_bytes()
         return found | {"gradebook": self._gradebook_texts(course, lesson)}
 
     def _leaks(self, returned: Mapping[str, bytes]) -> set[str]:
