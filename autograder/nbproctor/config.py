@@ -48,6 +48,8 @@ class Limits:
     """A longer cell is not run."""
     max_cells: int = 2000
     """Cells beyond this one are not read."""
+    max_text_bytes: int = 2 * MIB
+    """Text of all cells of a submission together; what is beyond it is not read."""
     max_output_bytes: int = 1 * MIB
     """Output kept of one cell."""
     max_notebook_output_bytes: int = 16 * MIB

@@ -37,7 +37,7 @@ from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
-from nbproctor.places import submission_digest
+from nbproctor.places import entries_below, submission_digest
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
 from nbproctor.staging import Recorded, in_stages
@@ -142,7 +142,7 @@ def set_traps_aside(assignment: str, student: str, notebooks: list[str]) -> None
     nbgrader would follow links, and fail at a pipe or at such a time stamp. Set as
     `c.Autograde.pre_convert_hook`; nbgrader calls it for each student, with paths of `notebooks`.
     """
-    for path in {p for name in notebooks for p in Path(name).parent.rglob("*")}:
+    for path in {p for name in notebooks for p in entries_below(Path(name).parent)}:
         is_trap = path.is_symlink() or not (path.is_file() or path.is_dir())
         if path.name == "timestamp.txt" and not is_trap:
             is_trap = not _is_time(path)

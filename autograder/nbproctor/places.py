@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +11,17 @@ from typing import Any, Self
 from nbproctor.errors import ConfigError
 from nbproctor.sealed import digest_of
 
-__all__ = ["LEDGER", "LOCK", "NEW", "Place", "course_root", "path_of", "submission_digest"]
+__all__ = [
+    "LEDGER",
+    "LOCK",
+    "NEW",
+    "Place",
+    "course_root",
+    "entries_below",
+    "files_below",
+    "path_of",
+    "submission_digest",
+]
 
 COURSE_MARK = "nbgrader_config.py"
 
@@ -42,6 +53,22 @@ def submission_digest(coursedir: Any, assignment: str, student: str, name: str) 
     """A digest of what was handed in as one notebook, and when."""
     folder = path_of(coursedir, coursedir.submitted_directory, assignment, student)
     return digest_of(folder / f"{name}.ipynb", folder / "timestamp.txt")
+
+
+def entries_below(folder: Path) -> Iterator[Path]:
+    """All that is in a folder, however deep: Python's own walks call themselves for each folder."""
+    waiting = [folder]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                yield Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files in a folder, however deep, those that links lead to among them."""
+    return (path for path in entries_below(folder) if os.path.isfile(path))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import nbformat
 
 from nbproctor.class_marks import Lesson, StudentMarks, lesson_of, read_marks
 from nbproctor.desk import Desk
-from nbproctor.errors import GradebookError, LedgerError, NbproctorError
+from nbproctor.errors import GradebookError, LedgerError, in_words
 from nbproctor.filing import HandIn
 from nbproctor.grade import Graded
 from nbproctor.ledger import digest_of_submission, key_of
@@ -154,8 +154,8 @@ def propose(desk: Desk) -> Proposal:
             found = _due(desk, desk.filing.handed_in(name))
         except (GradebookError, LedgerError):
             raise
-        except (NbproctorError, OSError) as error:
-            left[name] = str(error)
+        except Exception as error:  # whatever was handed in, it is one student's
+            left[name] = in_words(error)
             continue
         if isinstance(found, str):
             left[name] = found

@@ -12,7 +12,7 @@ from nbproctor.class_marks import lesson_of, opened_gradebook
 from nbproctor.classrun import CrewFactory, lock_course
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import is_final
-from nbproctor.errors import ConfigError, GradebookError, LedgerError, NbproctorError
+from nbproctor.errors import ConfigError, GradebookError, LedgerError, in_words
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
 from nbproctor.packing import resolve_lesson
@@ -144,8 +144,8 @@ def _jobs(desk: Desk, names: Sequence[str], watch: Watch) -> Iterator[Job]:
                     watch.see(Outcome(name, How.LEDGER))
         except (GradebookError, LedgerError):
             raise
-        except (NbproctorError, OSError) as error:
-            watch.see(Outcome(name, How.NO_MARK, error=str(error)))
+        except Exception as error:  # whatever was handed in, it is one student's
+            watch.see(Outcome(name, How.NO_MARK, error=in_words(error)))
 
 
 def _keep(desk: Desk, done: Done, watch: Watch) -> None:
@@ -177,8 +177,8 @@ def _record(desk: Desk, shown: Proposal, watch: Watch) -> dict[str, str]:
             recorder.add(_student(desk, change))
         except GradebookError:
             raise
-        except (NbproctorError, OSError) as error:
-            see(Outcome(change.student, How.NO_MARK, error=str(error)))
+        except Exception as error:  # a hook or step of the course's may raise anything
+            see(Outcome(change.student, How.NO_MARK, error=in_words(error)))
     recorder.flush()
     return failed
 
