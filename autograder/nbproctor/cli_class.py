@@ -1,12 +1,12 @@
 """The commands `nbproctor grade` and `nbproctor ledger`."""
 
 import argparse
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbproctor.config import usable_cores
 from nbproctor.errors import ConfigError, LedgerError
 from nbproctor.places import course_root
 from nbproctor.sandbox.plan import Level
@@ -172,7 +172,7 @@ def crew_factory(
                 "--resources and --wait-for-workers are for clusters",
                 expected="--scheduler, or a cluster in the course's settings (c.Cluster)",
             )
-        workers = os.cpu_count() or 1 if options.workers is None else options.workers
+        workers = usable_cores() if options.workers is None else options.workers
         return lambda packs: LocalCrew(packs, workers)
     try:
         from nbproctor.cluster import ClusterCrew

@@ -15,6 +15,8 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -28,13 +30,14 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import parse_utc
-from traitlets import Dict, Enum, validate
+from traitlets import Dict, Enum, TraitError, validate
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from nbproctor.config import Limits, limits_from
 from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.grade import blank_notebook, grade_submission
+from nbproctor.gradebook_rows import reading
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
 from nbproctor.places import entries_below, submission_digest
@@ -80,7 +83,7 @@ def _work(coursedir: CourseDirectory, resources: dict[str, Any], limits: Limits)
 
 def check_gradebook(db_url: str, lesson: Lesson, assignment: str) -> None:
     """Raise GradebookError where nbgrader's gradebook knows another version of the lesson."""
-    with Gradebook(db_url) as gradebook:
+    with reading(db_url), Gradebook(db_url) as gradebook:
         try:
             known = gradebook.find_notebook(lesson.name, assignment)
         except MissingEntry:
@@ -211,6 +214,20 @@ class Score:
     cells: dict[str, float | None]
 
 
+@contextmanager
+def settings_in(root: Path) -> Iterator[None]:
+    """Where what a course's settings say is made use of.
+
+    Raises:
+        ConfigError: a setting has a value that it cannot have.
+    """
+    try:
+        yield
+    except TraitError as error:
+        where = root / CONFIG_FILE
+        raise ConfigError("a setting cannot be used", got=error, where=where) from error
+
+
 class Course:
     """nbgrader's own steps for one course folder.
 
@@ -226,13 +243,21 @@ class Course:
 
     @cached_property
     def config(self) -> Config:
-        config = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
+        try:
+            config = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
+        except Exception as error:  # it is a program
+            raise ConfigError(
+                "the course's settings cannot be read",
+                got=f"{type(error).__name__}: {error}",
+                where=self.root / CONFIG_FILE,
+            ) from error
         config.CourseDirectory.root = str(self.root)
         return config
 
     @cached_property
     def coursedir(self) -> CourseDirectory:
-        return CourseDirectory(config=self.config)
+        with settings_in(self.root):
+            return CourseDirectory(config=self.config)
 
     @cached_property
     def api(self) -> NbGraderAPI:

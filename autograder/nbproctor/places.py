@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ __all__ = [
     "course_root",
     "entries_below",
     "files_below",
+    "named",
     "path_of",
     "submission_digest",
 ]
@@ -42,6 +43,15 @@ def course_root(given: Path | None) -> Path:
         if (folder / COURSE_MARK).is_file():
             return folder
     raise ConfigError("there is no course here", expected=f"a {COURSE_MARK}", where=start)
+
+
+def named(asked: str, names: Iterable[str]) -> list[str]:
+    """The lessons whose name is, or begins with, what was asked for; 2 stands for 02."""
+    known = sorted(names)
+    for word in (asked.zfill(2), asked) if asked.isdigit() else (asked,) if asked else ():
+        if found := [n for n in known if n == word] or [n for n in known if n.startswith(word)]:
+            return found
+    return []
 
 
 def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:

@@ -401,3 +401,16 @@ def test_a_hook_that_fails_for_one_student_stops_nobody_else(folder: Path) -> No
     hand_in(folder, "bob", {"cells": 7})
     summary = grade_class(Course(folder), "tiny", Crew, Quiet())
     assert summary.without == {"bob": "KeyError: 'a key that nobody has'"}
+
+
+def test_what_was_interrupted_is_gone_on_with(folder: Path, tmp_path: Path) -> None:
+    """Marks are recorded for some students at a time, and a run may be killed between two."""
+    preview(folder)
+    whole = tmp_path / "whole"
+    shutil.copytree(folder, whole)
+    apply_preview(Course(whole), "tiny", Quiet())
+    grade_class(Course(folder), "tiny", Crew, Quiet(), ["ann"])  # as if killed after the first
+    shutil.rmtree(folder / "autograded" / "bob")
+    apply_preview(Course(folder), "tiny", Quiet())
+    assert state_of(folder)["marks"] == state_of(whole)["marks"]
+    assert (folder / "autograded" / "bob" / "tiny" / "tiny.ipynb").is_file()
