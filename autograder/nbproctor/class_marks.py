@@ -14,11 +14,11 @@ from typing import Any
 from nbgrader import api
 from sqlalchemy import Select, Table, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError
 
 from nbproctor.errors import ConfigError, GradebookError
-from nbproctor.gradebook_rows import CELL, GRADE, STUDENT, SUBMISSION, given_score
+from nbproctor.gradebook_rows import CELL, GRADE, STUDENT, SUBMISSION, given_score, reading
 from nbproctor.gradebook_rows import NOTEBOOK as SUBMITTED
+from nbproctor.places import named
 
 __all__ = [
     "Lesson",
@@ -134,13 +134,8 @@ def opened_gradebook(db_url: str) -> Iterator[Any]:
             expected="run: nbgrader generate_assignment LESSON",
             where=url.database,
         )
-    try:
-        with api.Gradebook(db_url) as gradebook:
-            yield gradebook
-    except DatabaseError as error:
-        raise GradebookError(
-            "the gradebook cannot be read", got=error.orig, where=db_url
-        ) from error
+    with reading(db_url), api.Gradebook(db_url) as gradebook:
+        yield gradebook
 
 
 def lesson_names(gradebook: Any) -> list[str]:
@@ -155,8 +150,8 @@ def lesson_of(gradebook: Any, asked: str) -> Lesson:
         ConfigError: the gradebook knows none of that name, or several.
     """
     names = lesson_names(gradebook)
-    found = [n for n in names if n == asked] or [n for n in names if n.startswith(asked)]
-    if len(found) != 1 or not asked:
+    found = named(asked, names)
+    if len(found) != 1:
         known = ", ".join(names) or "none yet: run nbgrader generate_assignment LESSON"
         raise ConfigError(f"no single lesson is called '{asked}'", expected=known)
     cells: dict[tuple[str, str], float] = {}

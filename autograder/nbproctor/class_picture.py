@@ -106,7 +106,11 @@ class ClassPicture:
         self.students = 0
         self.states: Counter[State] = Counter()
         self.sandboxes: Counter[str] = Counter()
-        self.exercises = {k: Exercise(k[1], points) for k, points in lesson.cells.items()}
+        shared = Counter(grade_id for _, grade_id in lesson.cells)
+        self.exercises = {
+            key: Exercise(key[1] if shared[key[1]] == 1 else "/".join(key), points)
+            for key, points in lesson.cells.items()
+        }
         self.scores: list[float] = []
         self.seconds: list[float] = []
         self.slowest: list[tuple[float, str]] = []
@@ -129,9 +133,9 @@ class ClassPicture:
         self.states[entry.state] += 1
         if entry.problem:
             self.problems.setdefault(entry.problem, Listed()).add(name)
-        results = {m.grade_id: entry.result(m) for m in entry.marks.marks}
+        results = {(m.notebook, m.grade_id): entry.result(m) for m in entry.marks.marks}
         for mark in entry.ordered:
-            self._add_mark(mark, results[mark.grade_id])
+            self._add_mark(mark, results[mark.notebook, mark.grade_id])
         self._add_attention(entry, name, list(filter(None, results.values())))
         seconds = sum(report.seconds for report in entry.reports.values())
         for report in entry.reports.values():
@@ -142,7 +146,7 @@ class ClassPicture:
         if entry.marks.score is not None:
             self.scores.append(entry.marks.score)
         if len(self.lines) < MOST_LINES:
-            found = [results[k[1]] for k in self.exercises]
+            found = [results[key] for key in self.exercises]
             verdicts = tuple(result.verdict if result else None for result in found)
             self.lines.append(Line(name, entry.state, entry.marks.score, verdicts, seconds))
         if entry.reports and not self._order:  # the gradebook does not know the cells' order
@@ -168,19 +172,19 @@ class ClassPicture:
             return
         exercise.verdicts[result.verdict] += 1
         if result.verdict not in NO_MISTAKE:
-            self._add_mistake(result)
+            self._add_mistake(exercise.name, result)
 
-    def _add_mistake(self, result: CellResult) -> None:
+    def _add_mistake(self, exercise: str, result: CellResult) -> None:
         text = message(result)
         name, hint = mistake_name(text)
-        key = (result.grade_id, result.verdict, f"{name}\n{hint}")
+        key = (exercise, result.verdict, f"{name}\n{hint}")
         found = self.mistakes.get(key)
         if found is None:
             if len(self.mistakes) >= MOST_MISTAKES:
                 self.other_mistakes += 1
                 return
             words = mistake_name(text, numbers=True)
-            made = Mistake(result.grade_id, result.verdict, *words, text[:MOST_EXAMPLE])
+            made = Mistake(exercise, result.verdict, *words, text[:MOST_EXAMPLE])
             found = self.mistakes[key] = made
         found.add(text)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from nbproctor.errors import ConfigError
 from nbproctor.lesson import Cell, Lesson, Role, cell_text
+from nbproctor.places import named
 from nbproctor.records import CellResult, Verdict
 
 __all__ = ["Classroom", "Expected", "Student", "hand_in", "read_class", "read_classes"]
@@ -97,9 +98,7 @@ def read_classes(folder: Path, lessons: Sequence[str] = ()) -> list[Classroom]:
     names = sorted(path.parent.name for path in folder.glob("*/class.toml"))
     chosen = []
     for asked in lessons or names or ("LESSON",):
-        found = [name for name in names if name == asked] or [
-            name for name in names if name.startswith(asked)
-        ]
+        found = named(asked, names)
         if len(found) != 1:
             raise ConfigError(
                 f"no single made-up class is called '{asked}'",

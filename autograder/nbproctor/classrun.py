@@ -11,7 +11,12 @@ from types import FrameType
 
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import Rerun, is_final
-from nbproctor.errors import GradebookError, GraderError, LedgerError, NbproctorError
+from nbproctor.errors import (
+    GradebookError,
+    GraderError,
+    LedgerError,
+    in_words,
+)
 from nbproctor.feedback_pages import FeedbackPages
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
@@ -139,8 +144,8 @@ class _Run:
                 yield from self._jobs_of(name)
             except (GradebookError, LedgerError):
                 raise
-            except (NbproctorError, OSError) as error:
-                self._see(Outcome(name, How.NO_MARK, error=str(error)))
+            except Exception as error:  # a hook or step of the course's may raise anything
+                self._see(Outcome(name, How.NO_MARK, error=in_words(error)))
 
     def _jobs_of(self, name: str) -> Iterator[Job]:
         hand_in = self.filing.handed_in(name)

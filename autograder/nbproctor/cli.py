@@ -15,7 +15,7 @@ from nbproctor.cli_class import add_grade, add_ledger
 from nbproctor.cli_results import add_export, add_regrade, add_report
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
-from nbproctor.places import course_root
+from nbproctor.places import course_root, named
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
 from nbproctor.unused import leave_out
@@ -114,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
 def _lesson_name(root: Path, asked: str) -> str:
     """The lesson whose folder name is, or begins with, what was asked for."""
     names = sorted(p.name for p in (root / "notebooks").glob("*") if p.is_dir())
-    found = [n for n in names if n == asked] or [n for n in names if n.startswith(asked)]
-    if len(found) != 1 or not asked:
+    found = named(asked, names)
+    if len(found) != 1:
         raise ConfigError(
             f"no single lesson is called '{asked}'", expected=", ".join(names) or "a built course"
         )

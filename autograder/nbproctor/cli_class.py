@@ -1,13 +1,13 @@
 """The commands `nbproctor grade` and `nbproctor ledger`."""
 
 import argparse
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbproctor.config import usable_cores
 from nbproctor.errors import ConfigError, LedgerError
 from nbproctor.places import course_config, course_root
 from nbproctor.sandbox.plan import Level
@@ -189,7 +189,7 @@ def crew_factory(
 
     cluster = _cluster(options, config)
     if cluster is None:
-        workers = os.cpu_count() or 1 if options.workers is None else options.workers
+        workers = usable_cores() if options.workers is None else options.workers
         return lambda packs: LocalCrew(packs, workers, first)
     try:
         from nbproctor.cluster import ClusterCrew

@@ -60,7 +60,8 @@ def _export(options: argparse.Namespace) -> int:
         path, told = run_export(course, options.lesson, options.format, options.to, **settings)
     for warning in told:
         print(f"nbproctor: {warning}", file=sys.stderr)
-    print(f"nbproctor: written to {path}", file=sys.stderr)
+    if str(path) != "-":
+        print(f"nbproctor: written to {path}", file=sys.stderr)
     return 0
 
 

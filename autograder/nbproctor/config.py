@@ -1,11 +1,12 @@
 """Settings of one grading run: limits on time, size and restarts."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from nbproctor.errors import ConfigError
 
-__all__ = ["Limits", "limits_from"]
+__all__ = ["Limits", "limits_from", "usable_cores"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -48,6 +49,8 @@ class Limits:
     """A longer cell is not run."""
     max_cells: int = 2000
     """Cells beyond this one are not read."""
+    max_text_bytes: int = 2 * MIB
+    """Text of all cells of a submission together; what is beyond it is not read."""
     max_output_bytes: int = 1 * MIB
     """Output kept of one cell."""
     max_notebook_output_bytes: int = 16 * MIB
@@ -67,6 +70,12 @@ class Limits:
                     expected="a positive number" if least else "0, or how many",
                     got=repr(value),
                 )
+
+
+def usable_cores() -> int:
+    """How many of the machine's cores this process may use."""
+    here = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    return len(here) or os.cpu_count() or 1
 
 
 def limits_from(settings: Mapping[str, float]) -> Limits:

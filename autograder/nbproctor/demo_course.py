@@ -1,7 +1,6 @@
 """Made-up classes in a course folder of their own, taken through nbgrader's steps."""
 
 import json
-import os
 import shutil
 import time
 import zipfile
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from nbproctor.classroom import Classroom, hand_in
 from nbproctor.classrun import grade_class
+from nbproctor.config import usable_cores
 from nbproctor.errors import ConfigError
 from nbproctor.gradebook import Course
 from nbproctor.lesson import load_lesson
@@ -62,7 +62,7 @@ def hand_out_and_in(course: Course, classes: Sequence[Classroom]) -> None:
     print(f"Collecting {_counted(submissions, 'submission')} (nbgrader zip_collect)")
     for classroom in classes:
         _pack(course.root, classroom)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a process each, mostly imports
+    with ThreadPoolExecutor(usable_cores()) as pool:  # a process each, mostly imports
         list(pool.map(course.zip_collect, [classroom.lesson for classroom in classes]))
 
 
@@ -108,7 +108,7 @@ def grade_classes(
     Raises:
         UnfinishedError: a student has no result.
     """
-    workers = os.cpu_count() or 1
+    workers = usable_cores()
     print(f"Grading with {_counted(workers, 'worker')} (nbproctor grade)")
     rows = {}
     total = sum(len(classroom.students) for classroom in classes)

@@ -39,6 +39,7 @@ __all__ = [
     "StudentError",
     "UnfinishedError",
     "WrongKindError",
+    "in_words",
 ]
 
 
@@ -130,3 +131,8 @@ class StudentError(RemoteError):
         place = f" ({where})" if where else ""
         super().__init__(f"your code raised {type_name}: {message}{place}")
         self.type_name = type_name
+
+
+def in_words(error: Exception) -> str:
+    """What an error says, with its class where it is none of these."""
+    return str(error) if isinstance(error, NbproctorError) else f"{type(error).__name__}: {error}"

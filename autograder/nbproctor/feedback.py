@@ -18,22 +18,22 @@ TAGS = frozenset(
     "pre span strong sub summary sup table tbody td th thead tr ul".split()
 )
 
-MAX_TAGS = 10_000
+MAX_CHARACTERS, MAX_TAGS = 20_000, 10_000
 MAX_REMEMBERED = 10_000  # characters
 
 
 def safe_markdown(source: str) -> str:
     """HTML of a markdown text: known harmless tags only, images from the lesson's folder only.
 
-    A text of very many tags is shown as it was written: to clean those can take hours. Most texts
-    are the lesson's, the same for every learner: they are remembered.
+    A text that is very long, or of very many tags, is shown as it was written: to render or clean
+    it can take hours. Most texts are the lesson's, the same for every learner: they are remembered.
     """
     return (_remembered if len(source) <= MAX_REMEMBERED else _cleaned)(source)
 
 
 def _cleaned(source: str) -> str:
-    made = markdown2html_mistune(source)
-    if made.count("<") > MAX_TAGS:
+    made = markdown2html_mistune(source) if len(source) <= MAX_CHARACTERS else ""
+    if not made or made.count("<") > MAX_TAGS:
         return f"<pre>{html.escape(source)}</pre>"
     attributes = {"a": ["href", "title"], "img": _image_attribute, "th": ["align"], "td": ["align"]}
     return bleach.clean(made, tags=TAGS, attributes=attributes)

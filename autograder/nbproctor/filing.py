@@ -31,7 +31,7 @@ from traitlets.utils.importstring import import_item
 from nbproctor.config import Limits, limits_from
 from nbproctor.errors import ConfigError
 from nbproctor.grade import Graded
-from nbproctor.gradebook import Course, RebuildingExporter
+from nbproctor.gradebook import Course, RebuildingExporter, settings_in
 from nbproctor.marks import NotebookMarks, marks_in
 from nbproctor.notebook import HandedIn, read_handed_in
 from nbproctor.places import Place, path_of
@@ -86,7 +86,8 @@ class Filing:
         self.names = [name for name in names if fnmatch(name, self.coursedir.notebook_id)]
         self.converter: Any = Autograde(coursedir=self.coursedir, config=course.config)
         # It makes the converter work in stages.
-        self.exporter = RebuildingExporter(parent=self.converter, config=self.converter.config)
+        with settings_in(course.root):
+            self.exporter = RebuildingExporter(parent=self.converter, config=self.converter.config)
         self.converter.exporter = self.exporter
         self.converter.force = True
         self.limits: Limits = limits_from(self.exporter.limits)
@@ -117,7 +118,7 @@ class Filing:
             raise ConfigError(
                 f"nothing was handed in for {self.assignment} by {', '.join(missing)}",
                 expected=", ".join(students[:10]) + (", ..." if len(students) > 10 else ""),
-                where=course.format_path(step, "", ""),
+                where=Path(course.root, step),
             )
         return [student for student in students if student in asked] if asked else students
 

@@ -28,6 +28,7 @@ __all__ = ["forbidden_notes", "forbidden_of", "uses_of"]
 
 IMPORTERS = ("import_module", "__import__", "find_spec")
 LONGEST_PATH = 30
+MOST_USES, LONGEST_USE = 5, 200  # said of one exercise; characters
 PATIENCE_S = 10.0
 MEMORY_BYTES = 1 << 30
 Path = tuple[str, ...]
@@ -46,13 +47,19 @@ def forbidden_notes(lesson: Lesson, planned: Sequence[Planned]) -> dict[str, tup
             asked[item.grade_id] = Question(names, [item.text, *own], context)
     found = _answers_of_a_child(list(asked.values())) if asked else []
     return {
-        grade_id: tuple(
-            f"To be looked at: the answer to '{grade_id}' mentions {plain_text(use)}."
-            for use in uses
-        )
+        grade_id: tuple(_notes(grade_id, uses))
         for grade_id, uses in zip(asked, found, strict=True)
         if uses
     }
+
+
+def _notes(grade_id: str, uses: Sequence[str]) -> Iterator[str]:
+    """A person looks at the first few: whoever mentions thousands wants the report to be long."""
+    for use in uses[:MOST_USES]:
+        words = plain_text(use)[:LONGEST_USE]
+        yield f"To be looked at: the answer to '{grade_id}' mentions {words}."
+    if (more := len(uses) - MOST_USES) > 0:
+        yield f"To be looked at: the answer to '{grade_id}' mentions {more} more of the kind."
 
 
 class Question(NamedTuple):

@@ -1,6 +1,7 @@
 """Grading one submission: rebuild, run, judge outside, record."""
 
 import ast
+import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,10 @@ from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
 
 __all__ = ["Graded", "blank_notebook", "grade_submission", "modules_of"]
+
+
+# IPython gives every cell the name of a file, of which a learner knows nothing.
+NAMELESS_PLACE = re.compile(r"\(\d+\.py, line (\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -232,5 +237,6 @@ class _Run:
             elif execution.ended is Ended.DIED:
                 verdict, message = Verdict.KERNEL_DIED, "Its cell killed the kernel."
             elif execution.outputs.error:
-                message += f" Its cell stopped with {execution.outputs.error}"
+                error = NAMELESS_PLACE.sub(r"(line \1 of that cell)", execution.outputs.error)
+                message += f" Its cell stopped with {error}"
         return replace(result, verdict=verdict, message=message)

@@ -15,6 +15,8 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -28,15 +30,16 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import parse_utc
-from traitlets import Dict, Enum, validate
+from traitlets import Dict, Enum, TraitError, validate
 from traitlets.config import Config
 
 from nbproctor.config import Limits, limits_from
-from nbproctor.errors import GradebookError
+from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.grade import blank_notebook, grade_submission
+from nbproctor.gradebook_rows import reading
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
-from nbproctor.places import course_config, submission_digest
+from nbproctor.places import COURSE_MARK, course_config, entries_below, submission_digest
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
 from nbproctor.staging import Recorded, in_stages
@@ -77,7 +80,7 @@ def _work(coursedir: CourseDirectory, resources: dict[str, Any], limits: Limits)
 
 def check_gradebook(db_url: str, lesson: Lesson, assignment: str) -> None:
     """Raise GradebookError where nbgrader's gradebook knows another version of the lesson."""
-    with Gradebook(db_url) as gradebook:
+    with reading(db_url), Gradebook(db_url) as gradebook:
         try:
             known = gradebook.find_notebook(lesson.name, assignment)
         except MissingEntry:
@@ -139,7 +142,7 @@ def set_traps_aside(assignment: str, student: str, notebooks: list[str]) -> None
     nbgrader would follow links, and fail at a pipe or at such a time stamp. Set as
     `c.Autograde.pre_convert_hook`; nbgrader calls it for each student, with paths of `notebooks`.
     """
-    for path in {p for name in notebooks for p in Path(name).parent.rglob("*")}:
+    for path in {p for name in notebooks for p in entries_below(Path(name).parent)}:
         is_trap = path.is_symlink() or not (path.is_file() or path.is_dir())
         if path.name == "timestamp.txt" and not is_trap:
             is_trap = not _is_time(path)
@@ -208,6 +211,20 @@ class Score:
     cells: dict[str, float | None]
 
 
+@contextmanager
+def settings_in(root: Path) -> Iterator[None]:
+    """Where what a course's settings say is made use of.
+
+    Raises:
+        ConfigError: a setting has a value that it cannot have.
+    """
+    try:
+        yield
+    except TraitError as error:
+        where = root / COURSE_MARK
+        raise ConfigError("a setting cannot be used", got=error, where=where) from error
+
+
 class Course:
     """nbgrader's own steps for one course folder.
 
@@ -222,7 +239,8 @@ class Course:
 
     @cached_property
     def coursedir(self) -> CourseDirectory:
-        return CourseDirectory(config=self.config)
+        with settings_in(self.root):
+            return CourseDirectory(config=self.config)
 
     @cached_property
     def api(self) -> NbGraderAPI:

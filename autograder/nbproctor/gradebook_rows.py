@@ -5,13 +5,15 @@ student's first submission gets a row for every notebook and cell of the assignm
 makes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from nbgrader import api
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
+from sqlalchemy.exc import DatabaseError
 
 from nbproctor.errors import GradebookError
 
@@ -26,8 +28,25 @@ __all__ = [
     "Rows",
     "Shown",
     "given_score",
+    "reading",
     "score_of",
 ]
+
+
+@contextmanager
+def reading(db_url: str) -> Iterator[None]:
+    """Where a gradebook is read: one that is locked, damaged or none at all is said to be.
+
+    Raises:
+        GradebookError: it cannot be read.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        raise GradebookError(
+            "the gradebook cannot be read", got=error.orig, where=db_url
+        ) from error
+
 
 STUDENT: Table = api.Student.__table__
 SUBMISSION: Table = api.SubmittedAssignment.__table__

@@ -84,7 +84,7 @@ def _why_not(
     if entry.problem or not notebooks:
         return entry.problem or "no notebook was handed in"
     if "@" not in address:
-        return "the gradebook has no address (nbgrader db student add --email)"
+        return "the gradebook has no address (nbgrader db student add ID --email ADDRESS)"
     return "another student has the same address" if address in graded else ""
 
 

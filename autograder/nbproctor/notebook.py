@@ -188,10 +188,14 @@ class _Sorter:
         self.notes: list[str] = []
         self.last = -1
         self.seen: set[int] = set()
+        self.text_bytes = 0
 
     def sort(self, raw_cells: list[dict[str, Any]]) -> Submission:
         for raw in raw_cells:
             self._sort_one(raw)
+        if self.text_bytes > self.limits.max_text_bytes:
+            most = f"{self.limits.max_text_bytes:,}"
+            self.notes.append(f"The cells hold more than {most} bytes of text: not all was read.")
         answers = {i: self._chosen(i, texts) for i, texts in self.answers.items()}
         self.extras.sort(key=lambda extra: extra.after)
         self._note_missing(answers)
@@ -199,6 +203,9 @@ class _Sorter:
 
     def _sort_one(self, raw: dict[str, Any]) -> None:
         text = _clean(raw)
+        self.text_bytes += len(text.encode())
+        if self.text_bytes > self.limits.max_text_bytes:
+            return
         cell = self._match(raw, text)
         if cell is None or self._edited_given(cell, raw, text):
             self._add_extra(raw, text, after=max(self.last, cell.index if cell else -1))

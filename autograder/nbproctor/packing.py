@@ -4,13 +4,13 @@ import glob
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
-from sqlalchemy.exc import OperationalError
 
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.gradebook import Course, check_gradebook
+from nbproctor.gradebook_rows import reading
 from nbproctor.lesson import Lesson, load_lesson
-from nbproctor.places import path_of
+from nbproctor.places import named, path_of
 from nbproctor.sandbox.plan import Level
 from nbproctor.work import LessonPack
 
@@ -26,8 +26,8 @@ def resolve_lesson(course: Course, asked: str) -> str:
     sources = path_of(course.coursedir, course.coursedir.source_directory, "*", ".")
     folders = [Path(path) for path in glob.glob(str(sources))]
     names = sorted(folder.name for folder in folders if folder.is_dir())
-    found = [n for n in names if n == asked] or [n for n in names if n.startswith(asked)]
-    if len(found) != 1 or not asked:
+    found = named(asked, names)
+    if len(found) != 1:
         raise ConfigError(
             f"no single lesson is called '{asked}'",
             expected=", ".join(names) or "a lesson",
@@ -40,17 +40,15 @@ def notebooks_of(course: Course, assignment: str) -> list[str]:
     """The assignment's notebooks, as the gradebook knows them.
 
     Raises:
-        GradebookError: it knows none, or it is locked.
+        GradebookError: it knows none, or it cannot be read.
     """
     url = course.coursedir.db_url
     try:
-        with Gradebook(url) as gradebook:
+        with reading(url), Gradebook(url) as gradebook:
             known = gradebook.find_assignment(assignment).notebooks
             names = sorted(notebook.name for notebook in known)
     except MissingEntry:
         names = []
-    except OperationalError as error:
-        raise GradebookError("the gradebook cannot be read", got=error.orig, where=url) from error
     if not names:
         command = f"run: nbgrader generate_assignment {assignment}"
         raise GradebookError("the lesson is not released", expected=command, where=url)

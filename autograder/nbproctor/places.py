@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
 __all__ = [
+    "COURSE_MARK",
     "LEDGER",
     "LOCK",
     "NEW",
     "Place",
     "course_config",
     "course_root",
+    "entries_below",
+    "files_below",
+    "named",
     "path_of",
     "submission_digest",
 ]
@@ -49,15 +54,31 @@ def course_config(root: Path) -> "Config":
     """The settings of a course, as its nbgrader_config.py makes them.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or it cannot be read.
     """
     from traitlets.config.loader import PyFileConfigLoader
 
     if not (root / COURSE_MARK).is_file():
         raise ConfigError(f"the folder is no course: it has no {COURSE_MARK}", where=root)
-    config = PyFileConfigLoader(COURSE_MARK, path=str(root)).load_config()
+    try:
+        config = PyFileConfigLoader(COURSE_MARK, path=str(root)).load_config()
+    except Exception as error:  # it is a program
+        raise ConfigError(
+            "the course's settings cannot be read",
+            got=f"{type(error).__name__}: {error}",
+            where=root / COURSE_MARK,
+        ) from error
     config.CourseDirectory.root = str(root)
     return config
+
+
+def named(asked: str, names: Iterable[str]) -> list[str]:
+    """The lessons whose name is, or begins with, what was asked for; 2 stands for 02."""
+    known = sorted(names)
+    for word in (asked.zfill(2), asked) if asked.isdigit() else (asked,) if asked else ():
+        if found := [n for n in known if n == word] or [n for n in known if n.startswith(word)]:
+            return found
+    return []
 
 
 def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:
@@ -69,6 +90,22 @@ def submission_digest(coursedir: Any, assignment: str, student: str, name: str) 
     """A digest of what was handed in as one notebook, and when."""
     folder = path_of(coursedir, coursedir.submitted_directory, assignment, student)
     return digest_of(folder / f"{name}.ipynb", folder / "timestamp.txt")
+
+
+def entries_below(folder: Path) -> Iterator[Path]:
+    """All that is in a folder, however deep: Python's own walks call themselves for each folder."""
+    waiting = [folder]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                yield Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files in a folder, however deep, those that links lead to among them."""
+    return (path for path in entries_below(folder) if os.path.isfile(path))
 
 
 @dataclass(frozen=True)

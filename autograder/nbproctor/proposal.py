@@ -8,7 +8,7 @@ gave, and whatever else the course has set up are reckoned as they will be.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Self
@@ -17,14 +17,22 @@ import nbformat
 
 from nbproctor.class_marks import Lesson, StudentMarks, lesson_of, read_marks
 from nbproctor.desk import Desk
-from nbproctor.errors import GradebookError, LedgerError, NbproctorError
+from nbproctor.errors import GradebookError, LedgerError, in_words
 from nbproctor.filing import HandIn
 from nbproctor.grade import Graded
 from nbproctor.ledger import digest_of_submission, key_of
 from nbproctor.marks import Marks, MarksWriter, marks_in
 from nbproctor.report import message
 
-__all__ = ["Change", "Proposal", "Snapshot", "first_difference", "propose", "snapshots"]
+__all__ = [
+    "Change",
+    "Proposal",
+    "Snapshot",
+    "first_difference",
+    "propose",
+    "snapshots",
+    "still_to_be_recorded",
+]
 
 BATCH = 200
 MOST_MESSAGE = 200
@@ -154,8 +162,8 @@ def propose(desk: Desk) -> Proposal:
             found = _due(desk, desk.filing.handed_in(name))
         except (GradebookError, LedgerError):
             raise
-        except (NbproctorError, OSError) as error:
-            left[name] = str(error)
+        except Exception as error:  # whatever was handed in, it is one student's
+            left[name] = in_words(error)
             continue
         if isinstance(found, str):
             left[name] = found
@@ -249,6 +257,27 @@ class _Stage:
     @contextmanager
     def begin(self) -> Iterator[Any]:
         yield self.connection
+
+
+def still_to_be_recorded(
+    shown: Proposal, now: Proposal, stands: Mapping[str, Snapshot]
+) -> Proposal:
+    """What of a proposal is left, where recording it was interrupted.
+
+    Args:
+        now: what would be recorded now.
+        stands: the marks that the gradebook holds.
+    """
+    due = {change.student: change for change in now.changes}
+    left = []
+    for change in shown.changes:
+        other = due.get(change.student)
+        if stands.get(change.student) != change.after:
+            left.append(change)
+        elif other is not None:  # the marks stand, the files do not
+            left.append(replace(change, before=other.before, reason=other.reason))
+    recorded = len(shown.changes) - len(left)
+    return replace(shown, changes=tuple(left), unchanged=shown.unchanged + recorded)
 
 
 def first_difference(one: Proposal, other: Proposal) -> str:

@@ -1,7 +1,8 @@
-"""Grading again in two steps: a preview that changes nothing, then all of it or none.
+"""Grading again in two steps: a preview that changes nothing, then what it showed or nothing.
 
 The preview is a file below the course's `.nbproctor`. To apply it, the same is reckoned once more
-from what is there by then: if that gives anything else, nothing is recorded.
+from what is there by then: if that gives anything else, nothing is recorded. Marks are recorded for
+some students at a time; where that was interrupted, to apply the preview again records the rest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,15 +13,22 @@ from nbproctor.class_marks import lesson_of, opened_gradebook
 from nbproctor.classrun import CrewFactory
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import is_final
-from nbproctor.errors import ConfigError, GradebookError, LedgerError, NbproctorError
+from nbproctor.errors import ConfigError, GradebookError, LedgerError, in_words
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
 from nbproctor.locks import course_lock
 from nbproctor.packing import resolve_lesson
-from nbproctor.proposal import Change, Proposal, first_difference, propose, snapshots
+from nbproctor.proposal import (
+    Change,
+    Proposal,
+    Snapshot,
+    first_difference,
+    propose,
+    snapshots,
+    still_to_be_recorded,
+)
 from nbproctor.recorder import Recorder, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
-from nbproctor.sandbox.process import strongest_level
 from nbproctor.spreadsheet import write_whole
 from nbproctor.watching import How, Outcome, Watch
 from nbproctor.work import Done, Job, PageJob
@@ -42,7 +50,7 @@ def make_preview(
     Raises:
         ConfigError: the lesson is unknown, or another run grades in this course.
         LessonError, GradebookError: it is not released as it is now, or the gradebook is locked.
-        SandboxError: this machine cannot give the level.
+        SandboxError: whoever grades cannot give the level.
     """
     with (
         course_lock(course.root, f"nbproctor regrade {lesson} --preview"),
@@ -50,7 +58,6 @@ def make_preview(
     ):
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
-        strongest_level(desk.filing.level)
         _fill_ledger(desk, crew_factory, watch)
         proposal = propose(desk)
         path = _path(course, proposal.lesson)
@@ -74,13 +81,15 @@ def apply_preview(
         course_lock(course.root, f"nbproctor regrade {lesson} --apply"),
         open_desk(course, lesson, watch.say, sandbox=sandbox) as desk,
     ):
-        if why := first_difference(shown, propose(desk)):
+        now = propose(desk)
+        left = still_to_be_recorded(shown, now, _stands(course, shown))
+        if why := first_difference(left, now):
             raise ConfigError(
-                "something has changed since the preview, and nothing was recorded",
+                "something has changed since the preview, and nothing was recorded now",
                 expected=AGAIN.format(shown.lesson),
                 got=why,
             )
-        failed = _record(desk, shown, watch)
+        failed = _record(desk, left, watch)
         _path(course, shown.lesson).unlink()
     if failed or (failed := _differing(course, shown)):
         raise GradebookError(
@@ -151,8 +160,8 @@ def _jobs(desk: Desk, names: Sequence[str], watch: Watch) -> Iterator[Job]:
                     watch.see(Outcome(name, How.LEDGER))
         except (GradebookError, LedgerError):
             raise
-        except (NbproctorError, OSError) as error:
-            watch.see(Outcome(name, How.NO_MARK, error=str(error)))
+        except Exception as error:  # whatever was handed in, it is one student's
+            watch.see(Outcome(name, How.NO_MARK, error=in_words(error)))
 
 
 def _keep(desk: Desk, done: Done, watch: Watch) -> None:
@@ -185,8 +194,8 @@ def _record(desk: Desk, shown: Proposal, watch: Watch) -> dict[str, str]:
             recorder.add(_student(desk, change))
         except GradebookError:
             raise
-        except (NbproctorError, OSError) as error:
-            see(Outcome(change.student, How.NO_MARK, error=str(error)))
+        except Exception as error:  # a hook or step of the course's may raise anything
+            see(Outcome(change.student, How.NO_MARK, error=in_words(error)))
     recorder.flush()
     return failed
 
@@ -210,10 +219,15 @@ def _student(desk: Desk, change: Change) -> Student:
     return student
 
 
+def _stands(course: Course, shown: Proposal) -> dict[str, Snapshot]:
+    """The marks that the gradebook holds, by student."""
+    with opened_gradebook(course.coursedir.db_url) as gradebook:
+        return snapshots(gradebook.db, lesson_of(gradebook, shown.lesson))
+
+
 def _differing(course: Course, shown: Proposal) -> dict[str, str]:
     """Students of whom the gradebook now says something else than was shown."""
-    with opened_gradebook(course.coursedir.db_url) as gradebook:
-        stands = snapshots(gradebook.db, lesson_of(gradebook, shown.lesson))
+    stands = _stands(course, shown)
     return {
         change.student: f"{stands[change.student].total} instead of {change.after.total} points"
         for change in shown.changes

@@ -56,7 +56,6 @@ EXPLAINED = {
     Verdict.MANUAL: "A person reads this answer.",
     Verdict.GRADER_ERROR: "The grader failed, not the answer: please tell the instructor.",
 }
-GOOD = (Verdict.PASSED, Verdict.PARTIAL)
 TEMPLATES = Path(__file__).parent / "templates"
 
 ANSI = re.compile(

@@ -25,6 +25,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 
 from nbproctor.errors import ConfigError, GradebookError, UnfinishedError
+from nbproctor.gradebook_rows import reading
 from nbproctor.locks import course_lock
 from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
 from nbproctor.places import NEW, Place, path_of, submission_digest
@@ -48,7 +49,7 @@ class Recorded:
     @classmethod
     def read(cls, db_url: str, assignment: str) -> "Recorded":
         marks: dict[tuple[str, str], dict[str, float | None]] = {}
-        with api.Gradebook(db_url) as gradebook:
+        with reading(db_url), api.Gradebook(db_url) as gradebook:
             known = gradebook.db.query(api.Notebook.name).join(api.Assignment)
             names = known.filter(api.Assignment.name == assignment)
             submitted = api.SubmittedNotebook

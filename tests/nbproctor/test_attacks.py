@@ -1,6 +1,7 @@
 """Attacks, and honest work that failed: each of these got through an earlier version."""
 
 import copy
+import html
 import json
 import time
 from dataclasses import replace
@@ -176,6 +177,7 @@ def test_in_place_changes_of_lists_and_arrays_are_seen() -> None:
 # (c) grade_submission raises, autograde fails
 
 FORGE = """
+import html
 import json
 k = get_ipython().kernel; s = k.session
 def raw(kind, content, parent=json.dumps(k.get_parent()["header"], default=str)):
@@ -378,3 +380,11 @@ def test_an_integer_that_could_not_go_back_is_not_taken() -> None:
     assert decode(10**1000) == 10**1000
     with pytest.raises(BadReplyError, match="digits"):
         decode([10**4200])
+
+
+@pytest.mark.parametrize("text", ["\\begin{a}" * 14_000, "<div>" * 5000, "[" * 200_000])
+def test_a_long_markdown_text_is_shown_as_it_was_written(text: str) -> None:
+    """To render the first one took ten seconds, and four times as long for twice as much."""
+    began = time.process_time()
+    assert safe_markdown(text) == f"<pre>{html.escape(text)}</pre>"
+    assert time.process_time() - began < 5

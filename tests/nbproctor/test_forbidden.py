@@ -107,3 +107,14 @@ def test_a_note_changes_no_mark_and_is_seen(tmp_path: Path) -> None:
     assert graded.report.results[0].score == 2
     outputs = next(c for c in graded.notebook["cells"] if c["source"] == answer)["outputs"]
     assert sentence in outputs[-1]["text"]
+
+
+def test_only_the_first_few_uses_are_noted(tmp_path: Path) -> None:
+    """The report must not grow with what an answer was filled with."""
+    text = "x = '''" + " ".join(f"vision.a{n:0300}.BasicBlock" for n in range(500)) + "'''"
+    metadata = {"nbproctor": {"forbidden": NAMES}}
+    cell = Cell(0, "id", "code", Role.ANSWER, "", "", "double", 0, frozenset(), metadata)
+    alone = Lesson("tiny", (cell,), {}, tmp_path)
+    [notes] = forbidden_notes(alone, [Planned(cell, "code", text, runs=True)]).values()
+    assert len(notes) == 6 and max(map(len, notes)) < 300
+    assert "mentions 495 more" in notes[-1]

@@ -133,3 +133,12 @@ def test_tests_see_the_answers_above_them(tmp_path: Any) -> None:
     assert loaded.names_needed_by(half) == ["half"]
     assert loaded.learner_names == {"double", "half"}
     assert loaded.judge_setup == ("import math",)
+
+
+def test_all_text_together_has_a_limit(tmp_path: Any) -> None:
+    _, released = lesson(tmp_path)
+    made = fill(released, RIGHT)
+    made.cells += [own_cell("# " + "x" * 900, "markdown") for _ in range(20)]
+    submission = read(tmp_path, made, max_text_bytes=10_000)
+    assert submission.answers == RIGHT and 8 < len(submission.extras) < 12
+    assert "not all was read" in submission.notes[0]

@@ -16,7 +16,7 @@ from test_report import HOSTILE, Page
 
 from nbproctor.classrun import grade_class
 from nbproctor.cli import main
-from nbproctor.errors import ConfigError
+from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.grade import Graded
 from nbproctor.gradebook import Course
 from nbproctor.graded_notebook import rebuilt_notebook
@@ -380,3 +380,36 @@ def test_the_command_grades_previews_and_records(folder, capsys):
     assert "recorded for 3 students, as the preview showed" in capsys.readouterr().out
     assert totals(folder) == {"ann": 6.5, "bob": 6.5, "cy": 5.0}
     assert main(["regrade", "ti", "--discard", *arguments]) == 2
+
+
+HOOK = """
+def hook(assignment, student, notebooks):
+    if student == "bob":
+        {}["a key that nobody has"]
+c.Autograde.pre_convert_hook = hook
+"""
+
+
+def test_a_hook_that_fails_for_one_student_stops_nobody_else(folder: Path) -> None:
+    with (folder / "nbgrader_config.py").open("a") as file:
+        file.write(HOOK)
+    proposal = preview(folder)
+    assert [change.student for change in proposal.changes] == ["ann", "bob", "cy"]
+    with pytest.raises(GradebookError, match="bob: KeyError: 'a key that nobody has'"):
+        apply_preview(Course(folder), "tiny", Quiet())
+    hand_in(folder, "bob", {"cells": 7})
+    summary = grade_class(Course(folder), "tiny", Crew, Quiet())
+    assert summary.without == {"bob": "KeyError: 'a key that nobody has'"}
+
+
+def test_what_was_interrupted_is_gone_on_with(folder: Path, tmp_path: Path) -> None:
+    """Marks are recorded for some students at a time, and a run may be killed between two."""
+    preview(folder)
+    whole = tmp_path / "whole"
+    shutil.copytree(folder, whole)
+    apply_preview(Course(whole), "tiny", Quiet())
+    grade_class(Course(folder), "tiny", Crew, Quiet(), ["ann"])  # as if killed after the first
+    shutil.rmtree(folder / "autograded" / "bob")
+    apply_preview(Course(folder), "tiny", Quiet())
+    assert state_of(folder)["marks"] == state_of(whole)["marks"]
+    assert (folder / "autograded" / "bob" / "tiny" / "tiny.ipynb").is_file()

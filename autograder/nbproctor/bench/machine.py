@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from nbproctor.config import usable_cores
+
 __all__ = ["machine", "versions"]
 
 PACKAGES = (
@@ -24,7 +26,7 @@ PACKAGES = (
 def machine() -> dict[str, Any]:
     """Processor, cores that this process may use, memory and kernel."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     return {
         "processor": _processor(),
         "cores": cores,
