@@ -213,8 +213,10 @@ class Arena:
         steps = ("submitted", "autograded", "feedback")
         theirs = [course.root / step / ATTACKER for step in steps]
         kept = ("autograded/zoe", "downloaded", "feedback", "gradebook.db", "grades.csv")
+        lock = ".nbproctor/grade.lock"
         roots = {course.root, self.folder / "tiny"}
-        return [*theirs, *(root / name for root in roots for name in kept), self.folder / "out.log"]
+        names = [root / name for root in roots for name in (*kept, lock)]
+        return [*theirs, *names, self.folder / "out.log"]
 
     def _hand_in(self, attack: Attack, course: Any) -> str:
         """Hand in an attack, by itself or in an archive; why collecting failed, if it did."""
