@@ -535,10 +535,10 @@ class ThriftyLayer(nn.Module):
 
     def __init__(self, in_channels, growth):
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, 4 * growth, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(4 * growth)
-        self.conv2 = nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
+        inner = 4 * growth
+        self.norm1, self.norm2 = nn.BatchNorm2d(in_channels), nn.BatchNorm2d(inner)
+        self.conv1 = nn.Conv2d(in_channels, inner, 1, bias=False)
+        self.conv2 = nn.Conv2d(inner, growth, 3, padding=1, bias=False)
 
     def forward(self, features):
         ### BEGIN SOLUTION
