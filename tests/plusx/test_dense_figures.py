@@ -1,8 +1,6 @@
 """The figures and the explorer of lesson 07."""
 
 import base64
-import subprocess
-import sys
 
 import torch
 
@@ -64,11 +62,3 @@ def test_the_explorer_draws_what_its_controls_say():
 def test_counted_weights_are_those_of_the_layers():
     for n, layer in enumerate(DenseBlock(3, 5, 4).members()):
         assert layer_weights(5, 4, n) == layer.conv1.weight.numel() + layer.conv2.weight.numel()
-
-
-def test_machinery_does_not_load_matplotlib():
-    names = ["dense", "reuse", "unet", "segmentation", "denoising", "dense_studies"]
-    imports = ", ".join(f"plusx.{name}" for name in names)
-    code = f"import sys, {imports}; print('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

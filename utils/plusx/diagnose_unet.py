@@ -41,7 +41,6 @@ def wrong_ious(logits: Tensor, masks: Tensor) -> dict[str, float]:
         )
         / len(one_by_one),
         "it is 100 times as large: a number from 0 to 1": 100 * right_iou(logits, masks),
-        "this is the intersection over union of the background": right_iou(-logits, 1 - masks),
         "this is the intersection in pixels: divide by the union": float(both),
     }
     if (logits == 0).any():
@@ -61,7 +60,10 @@ def wrong_ious(logits: Tensor, masks: Tensor) -> dict[str, float]:
                 _soft(logits, masks)
             ),
         }
-    return wrong
+    background = {
+        "this is the intersection over union of the background": right_iou(-logits, 1 - masks)
+    }
+    return wrong | background
 
 
 def _soft(logits: Tensor, masks: Tensor) -> float:
