@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--notebook", type=Path, help="another notebook of that lesson")
     check.add_argument("--html", type=Path, help="where the page goes")
     check.add_argument("--open", action="store_true", help="open the page in the browser")
+    check.add_argument("--json", action="store_true", help="the result for a program")
     check.set_defaults(run=_check)
 
     grade = commands.add_parser("grade", help="grade what a class handed in")
@@ -76,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
     build.add_argument("--check", action="store_true", help="only say what is stale")
     build.add_argument("--force", action="store_true", help="execute what is up to date, too")
+    build.add_argument(
+        "--times", action="store_true", help="write nothing: time each demonstration, cache empty"
+    )
     build.set_defaults(run=_build)
 
     bench = commands.add_parser("bench", help="time grading, by nbgrader alone and by us")
@@ -120,7 +124,8 @@ def _lesson_name(root: Path, asked: str) -> str:
 
 def _check(options: argparse.Namespace) -> int:
     from nbproctor.check import check_notebook
-    from nbproctor.report import check_lines, check_page
+    from nbproctor.progress import note_progress, progress_of
+    from nbproctor.report import check_json, check_lines, check_page
 
     root = course_root(options.course)
     name = _lesson_name(root, options.lesson)
@@ -129,8 +134,16 @@ def _check(options: argparse.Namespace) -> int:
     page = options.html or root / ".nbproctor" / f"check_{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(check_page(report, title=name), encoding="utf-8")
-    print(check_lines(report))
-    print(f"The same as a page: {page}")
+    try:
+        progress = note_progress(name, report)
+    except ConfigError as error:  # the result is worth showing all the same
+        print(f"nbproctor: {error}", file=sys.stderr)
+        progress = progress_of(report, {})
+    if options.json:
+        print(check_json(name, report, progress))
+    else:
+        print(check_lines(report))
+        print(f"The same as a page: {page}")
     if options.open:
         webbrowser.open(page.resolve().as_uri())
     return 0
@@ -170,7 +183,12 @@ def _build(options: argparse.Namespace) -> int:
     from nbproctor.build import build_course
 
     root = course_root(options.course)
-    build_course(root, options.lessons, options.check, force=options.force)
+    if options.times:
+        from nbproctor.times import time_lessons
+
+        time_lessons(root, options.lessons)
+    else:
+        build_course(root, options.lessons, options.check, force=options.force)
     return 0
 
 

@@ -38,6 +38,8 @@ class Limits:
     """Files of a submission in its scratch folder, and as much again in shared memory."""
     max_processes: int = 128
     """Processes and threads of a submission together."""
+    gpus: int = 0
+    """GPUs that a submission sees. 0: none, the only limit that may be 0."""
     max_restarts: int = 3
     """Kernels that one submission may lose before its remaining tests are given up."""
     max_notebook_bytes: int = 128 * MIB
@@ -58,10 +60,11 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            number, least = (int, 0) if field.name == "gpus" else (int | float, 1e-6)
+            if isinstance(value, bool) or not isinstance(value, number) or not value >= least:
                 raise ConfigError(
                     f"the limit {field.name} is not usable",
-                    expected="a positive number",
+                    expected="a positive number" if least else "0, or how many",
                     got=repr(value),
                 )
 

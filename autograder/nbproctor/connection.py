@@ -2,9 +2,9 @@
 
 from typing import Any
 
-__all__ = ["PORTS", "connection"]
+__all__ = ["IOPUB", "PORTS", "SHELL", "connection"]
 
-PORTS = (1, 2, 3, 4)
+PORTS = SHELL, IOPUB, STDIN, CONTROL = (1, 2, 3, 4)
 NAMES = ("shell_port", "iopub_port", "stdin_port", "control_port")
 
 

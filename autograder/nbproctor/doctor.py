@@ -15,6 +15,7 @@ from typing import Any
 from nbproctor.config import MIB, Limits
 from nbproctor.errors import SandboxError
 from nbproctor.sandbox.forkserver import KERNEL_MODULES, ForkServer
+from nbproctor.sandbox.gpus import gpus_there
 from nbproctor.sandbox.plan import Layer, Level
 from nbproctor.sandbox.process import Sandboxed, strongest_level
 from nbproctor.sandbox.warden import Reason
@@ -281,6 +282,8 @@ def _warmth() -> Finding:
 def _tools() -> Iterator[Finding]:
     python = f"Python {sys.version.split()[0]} on {os.uname().sysname} {os.uname().release}"
     yield Finding("this machine", True, python, required=False)
+    gpus = ", ".join(map(str, gpus_there())) or "none"
+    yield Finding("GPUs", True, f"{gpus} (submissions see as many as the limit gpus says)", False)
     for name, use in TOOLS.items():
         found = shutil.which(name)
         yield Finding(name, bool(found), found or f"not installed: {use}", required=False)

@@ -11,7 +11,7 @@ from nbproctor.errors import GraderError, SandboxError
 from nbproctor.forbidden import forbidden_notes
 from nbproctor.graded_notebook import rebuilt_notebook
 from nbproctor.imports import imported_modules
-from nbproctor.judge_process import JudgeProcess
+from nbproctor.judge_process import EXCESSES, JudgeProcess
 from nbproctor.kernel import Ended, Execution, StudentKernel
 from nbproctor.lesson import Cell, Lesson, Role
 from nbproctor.notebook import Planned, Submission, answered, plan
@@ -19,17 +19,8 @@ from nbproctor.records import CellResult, Report, Verdict
 from nbproctor.sandbox.forkserver import warm_server
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
-from nbproctor.sandbox.warden import Reason
 
 __all__ = ["Graded", "blank_notebook", "grade_submission", "modules_of"]
-
-# What the warden ended a kernel for, and what that makes of the answer.
-EXCESSES = {
-    Reason.MEMORY: (Verdict.OUT_OF_MEMORY, "It used more memory than allowed."),
-    Reason.CPU: (Verdict.TIMED_OUT, "It used more CPU time than allowed."),
-    Reason.DISK: (Verdict.KERNEL_DIED, "It filled the disk."),
-    Reason.PROCESSES: (Verdict.KERNEL_DIED, "It started more processes than allowed."),
-}
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ connection for the length of one test cell.
 import ast
 import contextlib
 import json
+import signal
 import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable, Container, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +49,17 @@ class Judge:
 
     Args:
         setup: trusted source: the lesson's imports and the cells tagged `judge`.
+        time_limit: ends what runs in it after some seconds, by a RemoteTimeoutError. (A session
+            does so only while it waits; a value may keep a test busy without being asked again.)
     """
 
-    def __init__(self, setup: list[str], limits: Limits) -> None:
-        self.limits = limits
+    def __init__(
+        self,
+        setup: list[str],
+        limits: Limits,
+        time_limit: Callable[[float], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        self.limits, self.time_limit = limits, time_limit or _no_limit
         self.namespace: dict[str, Any] = {"__name__": "__judge__"}
         for source in setup:
             exec(compile(source, "<lesson set-up>", "exec"), self.namespace)
@@ -59,7 +69,7 @@ class Judge:
         sock: socket.socket,
         source: str,
         names: list[str],
-        hidden: range,
+        hidden: Container[int],
         points: float,
         grade_id: str,
     ) -> Outcome:
@@ -68,8 +78,10 @@ class Judge:
         deadline = time.monotonic() + self.limits.test_timeout_s
         session = Session(sock, self.limits, deadline, _remote_tensors)
         try:
-            self._bring(session, names)
-            return _scored(self._execute(source, filename), points)
+            with self.time_limit(self.limits.test_timeout_s):
+                self._bring(session, names)
+                value = self._execute(source, filename)
+            return _scored(value, points)
         except BaseException as error:
             visible = _visible_line(error, source, filename, hidden)
             return Outcome(_verdict_on(error), _message(error, filename, visible)[:MAX_MESSAGE])
@@ -101,11 +113,11 @@ def _remote_tensors(session: Session) -> Any:
 
 def _scored(value: Any, points: float) -> Outcome:
     """A test cell that ran to its end: full marks, or what its last expression says."""
-    if value is None or value is True:
-        return Outcome(Verdict.PASSED)
     if not isinstance(value, int | float | Proxy) and getattr(value, "ndim", None) == 0:
         with contextlib.suppress(RuntimeError):  # a tensor without data
-            value = value.item()  # a number of numpy's or torch's
+            value = value.item()  # a number, True or False of numpy's or torch's
+    if value is None or value is True:
+        return Outcome(Verdict.PASSED)
     if isinstance(value, bool) or not isinstance(value, int | float):
         # Whatever made it so, a value that is no score must not become full marks.
         message = f"The check ended in {type(value).__name__}, which is no score."
@@ -118,7 +130,9 @@ def _scored(value: Any, points: float) -> Outcome:
     return Outcome(Verdict.PARTIAL if value else Verdict.FAILED, "", float(value))
 
 
-def _visible_line(error: BaseException, source: str, filename: str, hidden: range) -> str | None:
+def _visible_line(
+    error: BaseException, source: str, filename: str, hidden: Container[int]
+) -> str | None:
     """The line of the visible part that failed; None where a hidden line did."""
     frames = traceback.extract_tb(error.__traceback__)
     numbers = [frame.lineno for frame in frames if frame.filename == filename and frame.lineno]
@@ -185,7 +199,7 @@ def main(arguments: dict[str, Any], descriptors: list[int]) -> None:
     limits = Limits(**arguments["limits"])
     sys.path += arguments["path"]
     try:
-        judge = Judge(arguments["setup"], limits)
+        judge = Judge(arguments["setup"], limits, _alarm)
         _say(answers, {"ready": True})
     except BaseException as error:
         _say(answers, {"error": f"{type(error).__name__}: {error}"[:MAX_MESSAGE]})
@@ -204,6 +218,26 @@ def main(arguments: dict[str, Any], descriptors: list[int]) -> None:
         )
 
 
+def _no_limit(timeout_s: float) -> AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _alarm(timeout_s: float) -> Iterator[None]:
+    """A time limit by a signal: for the main thread of a process of its own."""
+
+    def ring(*_: object) -> None:
+        raise RemoteTimeoutError("the check did not end in time")
+
+    signal.signal(signal.SIGALRM, ring)
+    # Again and again: a test that counts points may catch what stops one of its checks.
+    signal.setitimer(signal.ITIMER_REAL, timeout_s, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _serve_test(
     judge: Judge, sock: socket.socket, request: dict[str, Any], answers: Any
 ) -> Outcome:
@@ -217,7 +251,7 @@ def _serve_test(
         sock,
         request["source"],
         request["names"],
-        range(*request["hidden"]),
+        frozenset(request["hidden"]),
         request["points"],
         request["grade_id"],
     )

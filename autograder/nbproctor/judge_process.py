@@ -18,10 +18,18 @@ from nbproctor.records import CellResult, Verdict
 from nbproctor.sandbox.forkserver import ForkServer
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed
+from nbproctor.sandbox.warden import Reason
 
-__all__ = ["JudgeProcess"]
+__all__ = ["EXCESSES", "JudgeProcess"]
 
 POLL_S = 0.2
+# What the warden ended a kernel or judge for, and what that makes of the answer.
+EXCESSES = {
+    Reason.MEMORY: (Verdict.OUT_OF_MEMORY, "It used more memory than allowed."),
+    Reason.CPU: (Verdict.TIMED_OUT, "It used more CPU time than allowed."),
+    Reason.DISK: (Verdict.KERNEL_DIED, "It filled the disk."),
+    Reason.PROCESSES: (Verdict.KERNEL_DIED, "It started more processes than allowed."),
+}
 
 
 class JudgeProcess:
@@ -50,11 +58,10 @@ class JudgeProcess:
         """Run one test cell; also says whether the kernel is fit for more."""
         began = time.monotonic()
         self.tests += 1
-        hidden = cell.hidden_lines
         request = {
             "source": cell.full,
             "names": self.lesson.names_needed_by(cell),
-            "hidden": [hidden.start, hidden.stop],
+            "hidden": sorted(cell.hidden_lines),
             "points": cell.points,
             "grade_id": cell.grade_id,
         }
@@ -72,9 +79,8 @@ class JudgeProcess:
                 answer = self._hear(self.limits.test_timeout_s + self.limits.call_timeout_s)
             except GraderError as error:
                 self._stop()
+                came, answer = True, _failure(self.sandbox.reason, error)
                 self._start()
-                came = True
-                answer = {"verdict": Verdict.GRADER_ERROR, "message": str(error), "score": None}
         fit = kernel.end_serving(message) if came else kernel.is_alive
         return _result(cell, answer, time.monotonic() - began), fit
 
@@ -159,6 +165,16 @@ def _listen(stream: IO[bytes], heard: "queue.Queue[bytes]") -> None:
         for line in stream:
             heard.put(line)
     heard.put(b"")
+
+
+def _failure(reason: Reason | None, error: GraderError) -> dict[str, Any]:
+    """A judge ends by an excess where an answer's value drove it there: the solution's does not."""
+    if reason in EXCESSES:
+        verdict, message = EXCESSES[reason]
+        message = f"The check did not get to its end with what the answer gave. {message}"
+    else:
+        verdict, message = Verdict.GRADER_ERROR, f"{error} ({reason})"
+    return {"verdict": verdict, "message": message, "score": None}
 
 
 def _result(cell: Cell, answer: dict[str, Any], seconds: float) -> CellResult:

@@ -1,7 +1,6 @@
 """The student kernel: a Jupyter kernel of its own for one submission."""
 
 import contextlib
-import queue
 import secrets
 import socket
 import time
@@ -9,29 +8,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from nbproctor.config import MIB, Limits
-from nbproctor.connection import PORTS, connection
+from nbproctor.channels import LOST, Channels
+from nbproctor.config import Limits
+from nbproctor.connection import PORTS
 from nbproctor.errors import GraderError
 from nbproctor.outputs import Outputs
 from nbproctor.sandbox.forkserver import ForkServer
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed
+from nbproctor.sandbox.syscalls import IS_LINUX
 from nbproctor.sandbox.warden import Reason
 from nbproctor.scratch import ScratchFolder
-from nbproctor.text import has_many_brackets
-
-if TYPE_CHECKING:
-    import zmq
-    from jupyter_client.blocking.client import BlockingKernelClient
 
 __all__ = ["Ended", "Execution", "StudentKernel"]
 
 POLL_S = 0.1
-MAX_MESSAGE_BYTES, MAX_MESSAGES = 64 * MIB, 8
-START_POLL_S = 1.0
-SUBSCRIPTION_S = 0.3
+START_POLL_S = 0.3
+# Whose ends are tied to each other: what sends datagrams could send them elsewhere, too.
+ONE_MESSAGE_EACH = socket.SOCK_SEQPACKET if IS_LINUX else socket.SOCK_DGRAM
 
 
 class Ended(StrEnum):
@@ -72,7 +67,7 @@ class StudentKernel:
     ) -> None:
         self.limits, self.level, self.files, self.server = limits, level, files, server
         self.sandbox: Sandboxed | None = None
-        self.client: BlockingKernelClient | None = None
+        self.channels: Channels | None = None
         self.calls: socket.socket | None = None
         self.reason: Reason | None = None
 
@@ -88,13 +83,11 @@ class StudentKernel:
         Raises:
             GraderError: no kernel came up in time.
         """
-        from jupyter_client.blocking.client import BlockingKernelClient
-
         key = secrets.token_hex(32)
         with ScratchFolder() as folder, ExitStack() as theirs:
             # The kernel gets sockets that listen already: it shares no folder with the grader.
             listeners = [theirs.enter_context(_listener(f"{folder}/k-{n}")) for n in PORTS]
-            self.calls, calls = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.calls, calls = socket.socketpair(socket.AF_UNIX, ONE_MESSAGE_EACH)
             theirs.enter_context(calls)
             descriptors = [listener.fileno() for listener in listeners]
             self.sandbox = Sandboxed(
@@ -109,16 +102,12 @@ class StudentKernel:
                 descriptors=[calls.fileno(), *descriptors],
                 server=self.server,
             )
-            self.client = BlockingKernelClient(context=_bounded_context())
-            self.client.session.unpack = _unpack
-            info: Any = {**connection(f"{folder}/k"), "key": key.encode()}
-            self.client.load_connection_info(info)
-            self._connect()
+            self.channels = Channels(f"{folder}/k", key)
+            self._await_answer()
 
-    def _connect(self) -> None:
+    def _await_answer(self) -> None:
         """Wait until the kernel answers, and until what it publishes arrives here."""
-        assert self.client is not None and self.sandbox is not None
-        self.client.start_channels(stdin=False, hb=False, control=False)
+        assert self.channels is not None and self.sandbox is not None
         deadline = time.monotonic() + self.limits.start_timeout_s
         while not self._answers():
             if not self.is_alive or time.monotonic() > deadline:
@@ -127,27 +116,23 @@ class StudentKernel:
                 raise GraderError("the student kernel did not start", got=reason)
 
     def _answers(self) -> bool:
-        assert self.client is not None
-        request = self.client.kernel_info()
-        try:
-            while self.client.get_shell_msg(timeout=START_POLL_S)["parent_header"] == {}:
-                continue
-        except queue.Empty:
+        assert self.channels is not None
+        if not self.channels.are_ready(POLL_S):
             return False
-        # A status that never comes was published before this end had subscribed.
-        return self._follow(request, Outputs(0), SUBSCRIPTION_S)[0] is Ended.DONE
+        request = self._ask("kernel_info_request")
+        # An answer that never comes was published before this end had subscribed.
+        return self._follow(request, Outputs(0), START_POLL_S)[0] is Ended.DONE
 
     def stop(self) -> None:
         """Kill the kernel and all that it started, if there is one."""
-        if self.client is not None:
-            self.client.stop_channels()
-            self.client.context.destroy(linger=0)
+        if self.channels is not None:
+            self.channels.close()
         if self.sandbox is not None:
             self.sandbox.stop()
             self.reason = self.sandbox.reason
         if self.calls is not None:
             self.calls.close()
-        self.client = self.sandbox = self.calls = None
+        self.channels = self.sandbox = self.calls = None
 
     @property
     def is_alive(self) -> bool:
@@ -192,29 +177,39 @@ class StudentKernel:
         return ended is Ended.DONE
 
     def _send(self, code: str, silent: bool) -> str:
-        assert self.client is not None
-        return self.client.execute(
-            code, silent=silent, store_history=not silent, allow_stdin=False, stop_on_error=False
+        return self._ask(
+            "execute_request",
+            code=code,
+            silent=silent,
+            store_history=not silent,
+            user_expressions={},
+            allow_stdin=False,
+            stop_on_error=False,
         )
+
+    def _ask(self, kind: str, **content: object) -> str:
+        assert self.channels is not None
+        return self.channels.request(kind, content)
 
     def _follow(self, message: str, outputs: Outputs, timeout_s: float) -> tuple[Ended, bool]:
         """Collect outputs until the kernel is idle again; also says whether the cell began."""
-        assert self.client is not None
+        assert self.channels is not None
         deadline, began = time.monotonic() + timeout_s, False
         while (left := deadline - time.monotonic()) > 0:
             try:
-                got = self.client.get_iopub_msg(timeout=min(left, POLL_S))
-                if got["parent_header"]["msg_id"] != message:
-                    continue
-                began = True
-                if got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
-                    return Ended.DONE, True
-                outputs.add(got["msg_type"], got["content"])
-            except queue.Empty:
-                if not self.is_alive:
-                    return Ended.DIED, began
+                got = self.channels.published(min(left, POLL_S))
             except Exception:  # a message that the learner's code forged
                 continue
+            if got is None and not self.is_alive:
+                return Ended.DIED, began
+            if got is LOST:
+                outputs.cut_off()
+            if got is None or got.parent != message:
+                continue
+            began = True
+            if got.kind == "status" and got.content.get("execution_state") == "idle":
+                return Ended.DONE, True
+            outputs.add(got.kind, got.content)
         return Ended.TIMED_OUT, began
 
     def _interrupt(self, message: str, outputs: Outputs) -> bool:
@@ -225,25 +220,6 @@ class StudentKernel:
             return True
         self.stop()
         return False
-
-
-def _bounded_context() -> "zmq.Context[zmq.Socket[bytes]]":
-    """Sockets that hang up on a giant message, and hold few: the rest waits in the kernel."""
-    import zmq
-
-    context = zmq.Context()
-    context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
-    context.setsockopt(zmq.RCVHWM, MAX_MESSAGES)
-    return context
-
-
-def _unpack(data: bytes) -> Any:
-    """The JSON of one part of a message; an error for a small one that would become large."""
-    from jupyter_client.session import json_unpacker
-
-    if has_many_brackets(data):
-        raise ValueError("a message of brackets")
-    return json_unpacker(data)
 
 
 def _listener(path: str) -> socket.socket:

@@ -12,10 +12,7 @@ from typing import Any
 
 from nbproctor.errors import LessonError
 
-__all__ = ["BEGIN_HIDDEN", "END_HIDDEN", "Cell", "Lesson", "Role", "cell_text", "load_lesson"]
-
-BEGIN_HIDDEN = "BEGIN HIDDEN TESTS"
-END_HIDDEN = "END HIDDEN TESTS"
+__all__ = ["Cell", "Lesson", "Role", "cell_text", "load_lesson"]
 
 
 class Role(StrEnum):
@@ -54,14 +51,16 @@ class Cell:
         )
 
     @cached_property
-    def hidden_lines(self) -> range:
-        """Line numbers (from 1) of the hidden part of a test cell."""
-        lines = self.full.splitlines()
-        marks = [
-            next((n for n, line in enumerate(lines, 1) if mark in line), 0)
-            for mark in (BEGIN_HIDDEN, END_HIDDEN)
-        ]
-        return range(marks[0], marks[1] + 1) if all(marks) else range(0)
+    def hidden_lines(self) -> frozenset[int]:
+        """Line numbers (from 1) of `full` that learners were not given, whatever marked them."""
+        given = self.released.splitlines()[::-1]
+        hidden = []
+        for number, line in enumerate(self.full.splitlines(), 1):
+            if given and line.rstrip() == given[-1].rstrip():
+                given.pop()
+            else:
+                hidden.append(number)
+        return frozenset(hidden)
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,17 @@ The graded notebook consists of the course's own cells. From the submission come
 its solution cells and of cells that the learner added: no metadata, no outputs.
 """
 
-import json
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbproctor.config import Limits
+from nbproctor.config import MIB, Limits
+from nbproctor.json_bounds import TooMuchError, memory_of, read_json
 from nbproctor.lesson import Cell, Lesson
-from nbproctor.text import MAX_BRACKETS, has_many_brackets, plain_text
+from nbproctor.text import plain_text
 
 __all__ = [
     "HandedIn",
@@ -27,6 +28,10 @@ __all__ = [
 ]
 
 MAX_GRADE_ID = 200
+MAX_MEMORY = 512 * MIB
+MAX_MEMORY_OF_OLD = 48 * MIB  # nbformat, which brings it to format 4, takes many times as much
+# Pictures are the bulk of a notebook. Nothing of them is used, and to read them could take a lot.
+PICTURE = re.compile(rb'("image/[\w.+-]{1,40}"\s?:\s?")[A-Za-z0-9+/=]{4096,}(?:\\n)?"')
 
 
 @dataclass(frozen=True)
@@ -144,15 +149,18 @@ class _UnreadableError(Exception):
 
 
 def _raw_cells(data: bytes, limits: Limits) -> Iterator[dict[str, Any]]:
-    if has_many_brackets(data):
-        raise _UnreadableError(f"it has more than {MAX_BRACKETS:,} brackets")
+    data = PICTURE.sub(rb'\1"', data)
     try:
-        notebook = json.loads(data)
+        notebook = read_json(data, MAX_MEMORY)
+    except TooMuchError as error:
+        raise _UnreadableError(f"{error}, more than {MAX_MEMORY:,}") from None
     except (ValueError, RecursionError) as error:
         raise _UnreadableError("it is not valid JSON" if data else "it is empty") from error
     if not isinstance(notebook, dict):
         raise _UnreadableError("it holds no cells")
     if isinstance(notebook.get("nbformat"), int) and notebook["nbformat"] < 4:
+        if memory_of(data) > MAX_MEMORY_OF_OLD:
+            raise _UnreadableError("it is too large for a notebook of an old format")
         notebook = _upgraded(notebook)
     cells = notebook.get("cells")
     if not isinstance(cells, list) or not cells:

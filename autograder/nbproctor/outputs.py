@@ -3,14 +3,16 @@
 import re
 from typing import Any
 
-from nbproctor.text import well_formed
+from nbproctor.text import plain_text, well_formed
 
 __all__ = ["Outputs"]
 
 SAFE_TYPES = ("text/plain", "image/png", "image/jpeg")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 CUT = "\n... output cut ...\n"
-OVERHEAD = 200  # bytes that an output takes in a notebook besides its text
+MAX_ALT = 2000  # characters of a picture's alternative text
+MAX_DISPLAY_ID = 200  # characters; IPython's own have 32
+OVERHEAD = 200  # bytes that an output, or a line of a traceback, takes besides its text
 
 
 class Outputs:
@@ -22,8 +24,8 @@ class Outputs:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
+        self.used, self.cut, self.clear_next = 0, False, False
         self._begin_anew()
-        self.clear_next = False
         # The learner's code can send messages of any kind: only these count.
         self.handlers = {
             "stream": self._stream,
@@ -44,6 +46,12 @@ class Outputs:
         if kind == "clear_output" or not self.cut:
             handler(content)
 
+    def cut_off(self) -> None:
+        """Take nothing more: here was an output that is too large to be read at all."""
+        if not self.cut:
+            self.cut = True
+            self.cells.append({"output_type": "stream", "name": "stdout", "text": CUT})
+
     @property
     def error(self) -> str:
         """`Class: message` of the last error, '' if there is none."""
@@ -59,8 +67,7 @@ class Outputs:
         self.used += OVERHEAD + sum(len(text.encode()) for text in texts)
         if self.used <= self.max_bytes:
             return True
-        self.cut = True
-        self.cells.append({"output_type": "stream", "name": "stdout", "text": CUT})
+        self.cut_off()
         return False
 
     def _stream(self, content: dict[str, Any]) -> None:
@@ -75,30 +82,31 @@ class Outputs:
         self._fits(text)
 
     def _display_data(self, content: dict[str, Any]) -> None:
-        data = _safe(content.get("data"))
-        if data and self._fits(*data.values()):
-            output = {"output_type": "display_data", "data": data, "metadata": {}}
+        data, metadata = _safe(content)
+        if data and self._fits(*_texts(data, metadata)):
+            output = {"output_type": "display_data", "data": data, "metadata": metadata}
             self.cells.append(output)
             if (name := _display_id(content)) is not None:
                 self.displays[name] = output
 
     def _update_display_data(self, content: dict[str, Any]) -> None:
         output = self.displays.get(_display_id(content) or "")
-        data = _safe(content.get("data"))
+        data, metadata = _safe(content)
         if output is not None and data:
-            self.used -= sum(len(text) for text in output["data"].values())
-            if self._fits(*data.values()):
-                output["data"] = data
+            self.used -= sum(len(text) for text in _texts(output["data"], output["metadata"]))
+            if self._fits(*_texts(data, metadata)):
+                output.update(data=data, metadata=metadata)
 
     def _execute_result(self, content: dict[str, Any]) -> None:
-        data = _safe(content.get("data"))
-        if data and self._fits(*data.values()):
+        data, metadata = _safe(content)
+        if data and self._fits(*_texts(data, metadata)):
             result = {"output_type": "execute_result", "execution_count": None}
-            self.cells.append({**result, "data": data, "metadata": {}})
+            self.cells.append({**result, "data": data, "metadata": metadata})
 
     def _error(self, content: dict[str, Any]) -> None:
         lines = content.get("traceback")
         lines = [_text(line) for line in lines] if isinstance(lines, list) else []
+        self.used += OVERHEAD * len(lines)
         name, value = (_text(content.get(key))[:2000] for key in ("ename", "evalue"))
         if self._fits(name, value, "\n".join(lines)):
             error = {"output_type": "error", "ename": name, "evalue": value}
@@ -118,13 +126,28 @@ def _text(value: Any) -> str:
 def _display_id(content: dict[str, Any]) -> str | None:
     transient = content.get("transient")
     name = transient.get("display_id") if isinstance(transient, dict) else None
-    return name if isinstance(name, str) else None
+    return name if isinstance(name, str) and len(name) <= MAX_DISPLAY_ID else None
 
 
-def _safe(data: Any) -> dict[str, str]:
-    """Plain text and raster images only: a browser runs none of them."""
+def _safe(content: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Plain text and raster images only: a browser runs none of them.
+
+    Of the metadata, the alternative texts of images, which nbconvert escapes.
+    """
+    data, metadata = content.get("data"), content.get("metadata")
     if not isinstance(data, dict):
-        return {}
+        return {}, {}
     kept = {t: well_formed(data[t]) for t in SAFE_TYPES if isinstance(data.get(t), str)}
     images = [t for t in kept if t.startswith("image/")]
-    return {t: v for t, v in kept.items() if t not in images or BASE64.fullmatch(v)}
+    kept = {t: v for t, v in kept.items() if t not in images or BASE64.fullmatch(v)}
+    given = metadata if isinstance(metadata, dict) else {}
+    alts = {t: given[t].get("alt") for t in kept if isinstance(given.get(t), dict)}
+    return kept, {
+        t: {"alt": plain_text(alt[:MAX_ALT])}
+        for t, alt in alts.items()
+        if t in images and isinstance(alt, str)
+    }
+
+
+def _texts(data: dict[str, str], metadata: dict[str, Any]) -> list[str]:
+    return [*data.values(), *(image["alt"] for image in metadata.values())]

@@ -6,6 +6,7 @@ a terminal or a browser would obey. A strict Content-Security-Policy stands behi
 
 import base64
 import hashlib
+import json
 import re
 import textwrap
 from collections import Counter
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SYMBOLS",
     "StudentRow",
+    "check_json",
     "check_lines",
     "check_page",
     "class_page",
@@ -111,6 +113,21 @@ def check_lines(report: Report, width: int = 80) -> str:
     Only a line that names a graded cell may be longer.
     """
     return "\n".join(_check_lines(report, max(width, 20)))
+
+
+def check_json(lesson: str, report: Report, progress: Mapping[str, Any]) -> str:
+    """The result for a program, on one line; `progress` is what `note_progress` gave."""
+    results = [
+        {
+            **progress["exercises"][result.grade_id],
+            "grade_id": plain(result.grade_id),
+            "symbol": SYMBOLS[result.verdict],
+            "message": plain(message(result)),
+        }
+        for result in report.results
+    ]
+    told = {"total": plain(total(report)), "notes": [plain(note) for note in report.notes]}
+    return json.dumps({"lesson": lesson, "results": results, **told})
 
 
 def _check_lines(report: Report, width: int) -> Iterator[str]:

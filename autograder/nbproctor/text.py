@@ -2,18 +2,10 @@
 
 import re
 
-__all__ = ["MAX_BRACKETS", "has_many_brackets", "plain_text", "well_formed"]
-
-# Of JSON: each may become a list or dict of some thirty times its size in the text.
-MAX_BRACKETS = 4_000_000
+__all__ = ["plain_text", "well_formed"]
 
 # \x80 to \x9f: a terminal takes \x9b for the beginning of a sequence.
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
-
-
-def has_many_brackets(data: bytes) -> bool:
-    """Whether JSON could take many times its own size when it is read."""
-    return data.count(b"[") + data.count(b"{") > MAX_BRACKETS
 
 
 def well_formed(text: str) -> str:

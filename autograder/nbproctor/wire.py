@@ -240,6 +240,8 @@ class Decoder:
     def __call__(self, data: Any, depth: int = 0) -> Any:
         if depth > MAX_DEPTH:
             raise BadReplyError("a reply is nested too deeply", expected=f"at most {MAX_DEPTH}")
+        if isinstance(data, int) and data.bit_length() > MAX_INT_BITS:
+            raise BadReplyError("a reply holds an integer of very many digits")
         if data is None or isinstance(data, bool | str | int | float):
             return data
         if isinstance(data, list):

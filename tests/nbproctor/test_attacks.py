@@ -3,19 +3,24 @@
 import copy
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fixtures import RIGHT, TINY, cell_of, fill, lesson, own_cell, write
-from harness import judge_sources
+from harness import judge_answers, judge_sources
 
 from nbproctor.config import Limits
+from nbproctor.errors import BadReplyError
 from nbproctor.feedback import safe_markdown
 from nbproctor.grade import grade_submission
 from nbproctor.lesson import load_lesson
 from nbproctor.notebook import read_submission
+from nbproctor.outputs import Outputs
+from nbproctor.wire import Decoder
 
+MIB = 1 << 20
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cell_timeout_s=8, call_timeout_s=8, test_timeout_s=15, interrupt_grace_s=2)
 TORCH = "import torch\nfrom torch import nn\nimport numpy as np"
@@ -299,3 +304,77 @@ def test_a_kernel_that_does_not_call_the_judge_costs_no_time(tmp_path: Path) -> 
     found = grade(tmp_path, {"double": mute})[1]
     assert found["test_double"] == found["test_half"] == "kernel died"
     assert time.monotonic() - began < LIMITS.call_timeout_s
+
+
+def test_names_of_displays_are_short() -> None:
+    """They are no output, and yet are kept as long as the displays are."""
+    outputs = Outputs(MIB)
+    for n in range(3):
+        outputs.add(
+            "display_data",
+            {"data": {"text/plain": "x"}, "transient": {"display_id": f"{n}" + "a" * MIB}},
+        )
+    assert [cell["data"] for cell in outputs.cells] == [{"text/plain": "x"}] * 3
+    assert outputs.displays == {}
+
+
+def test_empty_lines_of_a_traceback_count_as_output() -> None:
+    outputs = Outputs(MIB)
+    outputs.add("error", {"ename": "E", "evalue": "", "traceback": [""] * 100_000})
+    assert [cell["output_type"] for cell in outputs.cells] == ["stream"]
+
+
+TWO_HIDDEN_PARTS = """\
+# %% solution double
+def double(x):
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+
+# %% test test_double 1
+assert double(2) == 4
+### BEGIN HIDDEN TESTS
+assert double(3) == 6
+### END HIDDEN TESTS
+assert double(4) == 8
+### BEGIN HIDDEN TESTS
+assert double(7) == 14
+### END HIDDEN TESTS
+"""
+
+
+@pytest.mark.parametrize("wrong", [2, 3, 4, 7])
+def test_no_hidden_part_is_shown(tmp_path: Path, wrong: int) -> None:
+    tiny, _ = lesson(tmp_path, TWO_HIDDEN_PARTS)
+    answer = f"def double(x):\n    return 2 * x * (x != {wrong})"
+    [outcome] = judge_answers(tiny, {"double": answer}, [tiny.cells[1]])
+    assert outcome.verdict == "failed"
+    assert (f"double({wrong})" in outcome.message) == (wrong in (2, 4))
+
+
+@pytest.mark.parametrize("last", ["(np.ones(3) == f(1)).all()", "torch.tensor(1.0) == f(1)"])
+def test_true_of_a_library_is_true(last: str) -> None:
+    assert verdict("def f(x): return x", last, ["f"]).verdict == "passed"
+    assert verdict("def f(x): return -x", last, ["f"]).verdict == "failed"
+
+
+ENDLESS = TINY.replace("assert double(2) == 4", "assert sum(1 for _ in range(double(2))) == 4")
+
+
+@pytest.mark.parametrize("cpu_s", [2, 60])
+def test_a_check_that_a_value_keeps_busy(tmp_path: Path, cpu_s: float) -> None:
+    """It is the answer that fails, not the grader, whichever limit comes first."""
+    loaded, released = lesson(tmp_path, ENDLESS)
+    made = fill(released, {**RIGHT, "double": "def double(x):\n    return 10 ** 18"})
+    limits = replace(LIMITS, cell_cpu_s=cpu_s, test_timeout_s=5)
+    submission = read_submission(write(tmp_path / "s.ipynb", made), loaded, limits)
+    results = grade_submission(loaded, submission, limits).report.results
+    assert [str(r.verdict) for r in results[:2]] == ["timed out", "passed"]
+
+
+def test_an_integer_that_could_not_go_back_is_not_taken() -> None:
+    """The learner's process may claim one; a test that hands it on would be at fault."""
+    decode = Decoder(bytearray(), lambda data: None)
+    assert decode(10**1000) == 10**1000
+    with pytest.raises(BadReplyError, match="digits"):
+        decode([10**4200])

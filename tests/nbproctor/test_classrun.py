@@ -35,7 +35,7 @@ from nbproctor.staging import FeedbackExporter
 from nbproctor.watching import Outcome, Quiet, Summary
 from nbproctor.work import Done, Job, LessonPack, PageJob, Task
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.slow
 
 HALF_RIGHT = {**RIGHT, "half": "def half(x):\n    return 0.5 if x == 1 else 7"}
 WRONG = {"double": "def double(x):\n    return x", "half": RIGHT["half"], "essay": ""}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         InvertedBottleneck,
         SqueezeExcite,
     )
+    from plusx.checking import check
     from plusx.costs import (
         Conv,
         block_layers,
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     )
     from plusx.data import Data, load_data
     from plusx.device import choose_device
-    from plusx.errors import ArgumentError, ExpectationError, PlusxError, WeightsError
+    from plusx.errors import (
+        ArgumentError,
+        DownloadError,
+        ExpectationError,
+        PlusxError,
+        WeightsError,
+    )
     from plusx.expect import (
         expect_close,
         expect_equal,
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
         expect_works,
     )
     from plusx.models import BasicBlock, CifarResNet, Mlp, PadShortcut, pad_shortcut
+    from plusx.own_progress import progress
     from plusx.probes import (
         count_parameters,
         gradient_norms,
@@ -58,6 +66,7 @@ __all__ = [
     "CifarResNet",
     "Conv",
     "Data",
+    "DownloadError",
     "ExpectationError",
     "InvertedBottleneck",
     "Mlp",
@@ -69,6 +78,7 @@ __all__ = [
     "Training",
     "WeightsError",
     "block_layers",
+    "check",
     "choose_device",
     "count_multiply_adds",
     "count_parameters",
@@ -88,6 +98,7 @@ __all__ = [
     "load_data",
     "load_reference",
     "pad_shortcut",
+    "progress",
     "receptive_field",
     "resnet_reach",
     "saved_mebibytes",
@@ -100,6 +111,7 @@ __all__ = [
 
 _HOMES = {
     "bottlenecks": ("Bottleneck", "BottleneckResNet", "InvertedBottleneck", "SqueezeExcite"),
+    "checking": ("check",),
     "costs": (
         "Conv",
         "block_layers",
@@ -110,7 +122,13 @@ _HOMES = {
     ),
     "data": ("Data", "load_data"),
     "device": ("choose_device",),
-    "errors": ("ArgumentError", "ExpectationError", "PlusxError", "WeightsError"),
+    "errors": (
+        "ArgumentError",
+        "DownloadError",
+        "ExpectationError",
+        "PlusxError",
+        "WeightsError",
+    ),
     "expect": (
         "expect_close",
         "expect_equal",
@@ -131,6 +149,7 @@ _HOMES = {
         "step_seconds",
         "weight_gradients",
     ),
+    "own_progress": ("progress",),
     "reference": ("load_reference",),
     "seeds": ("seed_all",),
     "training": ("Recipe", "Record", "Training", "train"),

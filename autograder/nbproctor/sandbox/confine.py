@@ -15,7 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from nbproctor.sandbox import landlock, seccomp, syscalls
-from nbproctor.sandbox.mounts import DEVICES, SCRATCH, SHARED_MEMORY, TERMINALS, build_root, fill
+from nbproctor.sandbox.furnishing import fill
+from nbproctor.sandbox.gpus import DRIVER
+from nbproctor.sandbox.mounts import DEVICES, SCRATCH, SHARED_MEMORY, TERMINALS, build_root
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
 
 __all__ = ["Confinement", "LayerError"]
@@ -81,11 +83,16 @@ class Confinement:
             self._need(layer, partial(syscalls.unshare, flag))
 
     def furnish(self) -> None:
-        """In the first child: a root of its own, and a scratch."""
+        """In the first child: a root of its own, and a scratch.
+
+        Raises:
+            LayerError: a layer cannot be had.
+            CopyError: what was to be copied into the scratch was not.
+        """
         if not self.is_full:
             os.chmod(self.plan.folder, 0o711)
             os.mkdir(self.scratch, 0o700)
-            fill(self.scratch, self.plan.copies, self.uid)
+            fill(self.scratch, self.plan.copies, self.plan.budget.disk_bytes, self.uid)
             os.chown(self.scratch, self.uid, -1)
             return
         if not self.changes_user:
@@ -95,8 +102,11 @@ class Confinement:
         socket.sethostname("sandbox")
         where, size = Path(self.plan.folder), self.plan.budget.disk_bytes
         plan = self.plan
+        devices = (*DEVICES, *plan.devices)
+        readable = (*plan.readable, *(DRIVER if plan.devices else ()))
         self._need(
-            Layer.MOUNT, lambda: build_root(where, plan.readable, plan.copies, self.uid, size)
+            Layer.MOUNT,
+            lambda: build_root(where, readable, devices, plan.copies, self.uid, size),
         )
 
     def give_up_rights(self) -> None:
@@ -150,8 +160,10 @@ class Confinement:
 
     def _restrict_files(self) -> None:
         # In a file system of its own, all that is there may be read.
-        readable = ["/"] if self.is_full else [*self.plan.readable, *HARDWARE]
-        writable = [self.scratch, *DEVICES, *(SHARED_MEMORY, TERMINALS) * self.is_full]
+        hardware = (*HARDWARE, *(DRIVER if self.plan.devices else ()))
+        readable = ["/"] if self.is_full else [*self.plan.readable, *hardware]
+        places = (SHARED_MEMORY, TERMINALS) if self.is_full else ()
+        writable = [self.scratch, *DEVICES, *self.plan.devices, *places]
         try:
             landlock.restrict(readable, writable, self.plan.listable)
         except OSError as error:

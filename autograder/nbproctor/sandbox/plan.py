@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["LAYERS", "NO_SANDBOX", "Budget", "Layer", "Level", "Plan"]
+__all__ = ["NO_SANDBOX", "Budget", "Layer", "Level", "Plan"]
 
 NO_SANDBOX = (
     "THE SANDBOX IS OFF: student code runs with your rights. It can read and change your files, "
@@ -41,9 +41,6 @@ class Layer(StrEnum):
     PRIVILEGES = "no new privileges"
 
 
-LAYERS = tuple(Layer)
-
-
 @dataclass(frozen=True)
 class Budget:
     """What all processes in a sandbox may use together."""
@@ -69,6 +66,7 @@ class Plan:
         readable: what can be seen, read-only.
         listable: folders of which only the names in them can be seen.
         copies: what is copied into the scratch, by path below it.
+        devices: device files of GPUs, to be used.
         groups: folders of the control group to join.
         memory_events: the group's file that tells of processes killed for their use of memory.
     """
@@ -80,6 +78,7 @@ class Plan:
     readable: tuple[str, ...] = ()
     listable: tuple[str, ...] = ()
     copies: dict[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     memory_events: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from nbproctor.config import Limits
 from nbproctor.errors import GraderError, SandboxError
 from nbproctor.sandbox import cgroups
 from nbproctor.sandbox.forkserver import ForkServer, start_interpreter
+from nbproctor.sandbox.gpus import gpu_devices
 from nbproctor.sandbox.mounts import SYSTEM
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
 from nbproctor.sandbox.syscalls import IS_LINUX
@@ -38,7 +39,8 @@ class Sandboxed:
 
     Raises:
         SandboxError: a layer that the level needs cannot be had.
-        GraderError: the process did not start in time.
+        ConfigError: the machine has fewer GPUs than the limits promise.
+        GraderError: the process did not start in time, or files for it could not be copied.
     """
 
     def __init__(
@@ -53,7 +55,8 @@ class Sandboxed:
         descriptors: Sequence[int] = (),
         server: ForkServer | None = None,
     ) -> None:
-        seen = (*SYSTEM, *environment_paths(), *readable)  # may fail, with nothing to remove yet
+        # These may fail, with nothing to remove yet.
+        seen, devices = (*SYSTEM, *environment_paths(), *readable), gpu_devices(limits.gpus)
         self.level, self.folder = level, ScratchFolder()
         self.group = _group(level, limits)
         plan = Plan(
@@ -64,6 +67,7 @@ class Sandboxed:
             readable=seen,
             listable=source_roots(),
             copies={**_fonts(), **(copies or {})},
+            devices=devices,
             groups=tuple(self.group.paths) if self.group else (),
             memory_events=self.group.memory_events if self.group else "",
             arguments=dict(arguments or {}),
@@ -258,6 +262,13 @@ def _fonts() -> dict[str, str]:
 def _missing(answer: dict[str, Any], level: Level) -> dict[Layer, str]:
     if "missing" in answer:
         return {Layer(layer): reason for layer, reason in answer["missing"].items()}
+    if told := answer.get("uncopied"):
+        raise GraderError(
+            "files cannot be copied into the sandbox",
+            expected="files that can be read, within the limit max_disk_bytes",
+            got=f"{told['bytes']} bytes, most of them in {told['largest']}: {told['reason']}",
+            where=told["source"],
+        )
     if "failed" not in answer:
         raise GraderError("the sandbox ended while it was made", where=f"sandbox level '{level}'")
     what = f"{answer['failed']}: {answer['reason']}"
