@@ -126,7 +126,9 @@ def test_a_job_that_costs_two_workers_is_done(pack: LessonPack, tmp_path: Path) 
         "for name in os.listdir('/proc'):\n"
         "    if name.isdigit() and int(name) != os.getpid():\n"
         "        words = open(f'/proc/{name}/cmdline').read()\n"
-        "        if 'nbproctor.worker' in words: os.kill(int(name), signal.SIGKILL)\n"
+        "        parent = open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[1]\n"
+        f"        if 'nbproctor.worker' in words and parent == '{os.getpid()}':\n"
+        "            os.kill(int(name), signal.SIGKILL)\n"  # not those of other runs
         + RIGHT["double"]
     )
     first, *_ = jobs(tmp_path, 1, deadly)
