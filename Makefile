@@ -22,14 +22,15 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test fuzz bench hostile build picture lint format lock clean
+.PHONY: help lab demo check test fuzz bench bench-train reference-runs hostile build times picture lint format lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 lab: $(STAMP) ## open the lessons in JupyterLab
 	@echo "plusx: JupyterLab in notebooks/ (stop it with Ctrl-C)"
-	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks $(ARGS)
+	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks \
+	  --LabApp.default_url=/lab/tree/00_start/00_start.ipynb $(ARGS)
 
 demo: $(STAMP) ## grade a small made-up class in every lesson: make demo LESSON=02 in one
 	@echo "plusx: grading the made-up class"
@@ -52,6 +53,14 @@ bench: $(STAMP) ## measure how fast the grader is, and write docs/benchmarks.md
 	@echo "plusx: measuring the grader (twelve minutes; keep the machine quiet)"
 	@$(BIN)/nbproctor bench $(ARGS)
 
+bench-train: $(STAMP) ## measure how fast training is, and write docs/benchmarks_train.md
+	@echo "plusx: measuring training (six minutes and more; keep the machine quiet)"
+	@$(BIN)/python -m plusx.bench_train --output docs/benchmarks_train.md $(ARGS)
+
+reference-runs: $(STAMP) ## the papers' experiments at their own size, on a GPU; stopped, it goes on
+	@echo "plusx: training at full scale into data/reference_runs/full_scale (hours on a GPU)"
+	@$(BIN)/python -m plusx.full_scale $(ARGS)
+
 hostile: $(STAMP) ## grade every attack, here and with stock nbgrader, and write docs/security.md
 	@echo "plusx: grading attacks (half an hour on two cores; bubblewrap contains stock nbgrader)"
 	@$(BIN)/python tests/hostile/table.py $(ARGS)
@@ -61,6 +70,12 @@ build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 make
 	@$(BIN)/nbproctor build $(LESSON) $(ARGS)
 	@echo "plusx: setting papers beside ours in docs/papers.md"
 	@$(BIN)/python docs/papers.py
+	@echo "plusx: measuring the blocks of docs/residual_ideas.md"
+	@$(BIN)/python docs/ideas.py
+
+times: $(STAMP) ## time each demonstration, cache empty: make times LESSON=02 does one lesson
+	@echo "plusx: timing demonstrations (minutes; nothing is written)"
+	@$(BIN)/nbproctor build $(LESSON) --times $(ARGS)
 
 picture: $(STAMP) ## draw the README's picture anew
 	@echo "plusx: drawing docs/gradients.png"
@@ -75,6 +90,7 @@ lint: $(STAMP) ## style, types, and notebooks in step with their sources
 	@echo "plusx: notebooks"
 	@$(BIN)/nbproctor build --check
 	@$(BIN)/python docs/papers.py --check
+	@$(BIN)/python docs/ideas.py --check
 
 format: $(STAMP) ## put the code into the project's format
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -22,6 +22,7 @@ PAGE = Path("docs", "papers.md")
 PICTURES = Path("docs", "figures")
 HEADING = re.compile(r"^(#{2,4}) (.+)$", re.MULTILINE)
 MARK = "beside ours"
+WITHOUT = ("00_start",)  # lessons that quote no paper
 HEAD = """\
 # Papers beside ours
 
@@ -85,6 +86,37 @@ FIGURES = (
         "Veit et al. 2016, carried over to transformers",
         "Accuracy without one block, and with two neighbours exchanged.",
     ),
+    Figure(
+        "07_dense_and_unet",
+        "dense_figures.reuse_maps(",
+        "Huang et al. 2017, figure 5, feature reuse",
+        "Mean absolute weights by layer and source, and what it costs to cut the connection.",
+    ),
+    Figure(
+        "07_dense_and_unet",
+        'plots.plot_means(axis, halvings, scores, f"skip: {skip}", role)',
+        "Ronneberger et al. 2015, long skips",
+        "Intersection over union with appended, added and no long skips, by halvings.",
+    ),
+    Figure(
+        "08_continuous_depth",
+        "errors = [study[blocks, power, smooth]",
+        "Marion et al. 2022, networks by depth and by the scale of their branches",
+        "Test error by depth with step size 1, 1/√L and 1/L, from independent and equal weights.",
+    ),
+    Figure(
+        "08_continuous_depth",
+        'xlabel="Euler steps in training"',
+        "Ott et al. 2021, another solver after training",
+        "Test error of Neural ODEs run by the solver of their training, and by an exact one.",
+    ),
+    Figure(
+        "08_continuous_depth",
+        "figures.reflection_panels(found)",
+        "Dupont et al. 2019, what no flow can do",
+        "Points on their way from x to -x: in a flow, in a flow with one more dimension, in two "
+        "residual blocks.",
+    ),
 )
 
 
@@ -106,7 +138,7 @@ def made(root: Path) -> dict[Path, bytes]:
     """The page and its pictures, by path."""
     pictures: dict[Path, bytes] = {}
     text = HEAD
-    notebooks = sorted(root.glob("solutions/*/*.ipynb"))
+    notebooks = sorted(p for p in root.glob("solutions/*/*.ipynb") if p.stem not in WITHOUT)
     if unknown := {f.lesson for f in FIGURES} - {path.stem for path in notebooks}:
         raise SystemExit(f"FIGURES names {', '.join(sorted(unknown))}: no such lesson")
     for path in notebooks:
@@ -198,7 +230,8 @@ def _outputs(cell: Cell, name: str, lesson: str, pictures: dict[Path, bytes]) ->
             number = 1 + sum(path.name.startswith(name) for path in pictures)
             path = PICTURES / f"{name}_{number}.png"
             pictures[path] = base64.b64decode("".join(data))
-            yield f"![Lesson {lesson}, picture {number} of this page](figures/{path.name})"
+            alt = output["metadata"].get("image/png", {}).get("alt", f"Lesson {lesson}")
+            yield f"![{alt.replace('[', '(').replace(']', ')')}](figures/{path.name})"
 
 
 if __name__ == "__main__":

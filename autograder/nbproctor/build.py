@@ -36,7 +36,7 @@ from nbproctor.imports import local_files
 from nbproctor.release import notebook_bytes, release_lesson
 from nbproctor.source import Source, SourceCell, find_sources, read_source
 
-__all__ = ["Built", "build_course", "comparable"]
+__all__ = ["Built", "build_course", "comparable", "lesson_notebook"]
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {
@@ -103,7 +103,7 @@ class _Plan:
 
 
 def _plan(root: Path, source: Source) -> _Plan:
-    notebook, folder = _notebook(source, root), source.path.parent
+    notebook, folder = lesson_notebook(source, root), source.path.parent
     return _Plan(folder, notebook, release_lesson(root, folder, notebook))
 
 
@@ -131,7 +131,8 @@ def comparable(notebook: Any) -> Any:
     return notebook
 
 
-def _notebook(source: Source, root: Path) -> Any:
+def lesson_notebook(source: Source, root: Path) -> Any:
+    """The notebook of a lesson, solutions and tests in it, before it is executed."""
     import nbformat
 
     code = "\n".join(cell.text for cell in source.cells if cell.cell_type == "code")

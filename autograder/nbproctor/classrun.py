@@ -3,8 +3,6 @@
 Only this process writes: to the ledger as results come, to files and gradebook in batches.
 """
 
-import fcntl
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,17 +11,17 @@ from types import FrameType
 
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import Rerun, is_final
-from nbproctor.errors import ConfigError, GradebookError, GraderError, LedgerError, in_words
+from nbproctor.errors import GradebookError, GraderError, LedgerError, in_words
 from nbproctor.feedback_pages import FeedbackPages
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
-from nbproctor.places import LOCK
+from nbproctor.locks import course_lock
 from nbproctor.recorder import Recorder, Result, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.watching import How, Outcome, Summary, Watch
-from nbproctor.work import Crew, Done, Job, LessonPack
+from nbproctor.work import Crew, Done, Job, LessonPack, PageJob, Task
 
-__all__ = ["CrewFactory", "grade_class", "lock_course"]
+__all__ = ["CrewFactory", "grade_class"]
 
 CrewFactory = Callable[[Mapping[str, LessonPack]], Crew]
 
@@ -56,7 +54,10 @@ def grade_class(
         KeyboardInterrupt: a second interrupt came. What was graded is recorded.
     """
     began = time.monotonic()
-    with lock_course(course), open_desk(course, lesson, watch.say, rerun, sandbox) as desk:
+    with (
+        course_lock(course.root, f"nbproctor grade {lesson}"),
+        open_desk(course, lesson, watch.say, rerun, sandbox) as desk,
+    ):
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
         run = _Run(desk, watch, course if feedback else None)
@@ -67,31 +68,6 @@ def grade_class(
             run.summary.seconds = time.monotonic() - began
             watch.end(run.summary)
     return run.summary
-
-
-@contextmanager
-def lock_course(course: Course) -> Iterator[None]:
-    """Hold a course for this process.
-
-    Raises:
-        ConfigError: another one holds it.
-    """
-    path = course.root / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise ConfigError(
-                "this course is being graded by another process",
-                got=f"process {file.read().strip() or '?'}",
-                where=path.parent.parent,
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 class _Run:
@@ -120,15 +96,12 @@ class _Run:
                 with crew_factory(packs) as crew:
                     for done in crew.grade(self._jobs(students)):
                         self._take(done)
+                    self.recorder.flush()
+                    for done in crew.grade(self._page_jobs(to_the_end=True)):
+                        self._take(done)
             except (KeyboardInterrupt, GraderError):
-                self._flush()
+                self.recorder.flush()
                 raise
-            self._flush()
-
-    def _flush(self) -> None:
-        self.recorder.flush()
-        if self.pages is not None:
-            self.pages.flush()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -148,9 +121,18 @@ class _Run:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _jobs(self, students: Sequence[str]) -> Iterator[Job]:
+    def _page_jobs(self, to_the_end: bool = False) -> Iterator[PageJob]:
+        """Feedback that is due, unless somebody wants to stop: the next run makes it."""
+        if self.pages is not None:
+            for job in self.pages.jobs(to_the_end):
+                if self.stopping:
+                    return
+                yield job
+
+    def _jobs(self, students: Sequence[str]) -> Iterator[Task]:
         """What has to be executed. What needs no execution is recorded on the way."""
         for name in students:
+            yield from self._page_jobs()
             if self.stopping:
                 return
             try:
@@ -188,6 +170,10 @@ class _Run:
 
     def _take(self, done: Done) -> None:
         """A crew's answer."""
+        if isinstance(done.job, PageJob):
+            if self.pages is not None:
+                self.pages.take(done)
+            return
         student, notebook = self.open[done.job.student], done.job.notebook
         if done.graded is None:
             student.fail(notebook, done.error)

@@ -18,6 +18,7 @@ from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root, named
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
+from nbproctor.unused import leave_out
 
 __all__ = ["main"]
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
+    leave_out()
     try:
         return int(options.run(options))
     except NbproctorError as error:
@@ -75,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
     build.add_argument("--check", action="store_true", help="only say what is stale")
     build.add_argument("--force", action="store_true", help="execute what is up to date, too")
+    build.add_argument(
+        "--times", action="store_true", help="write nothing: time each demonstration, cache empty"
+    )
     build.set_defaults(run=_build)
 
     bench = commands.add_parser("bench", help="time grading, by nbgrader alone and by us")
@@ -178,7 +183,12 @@ def _build(options: argparse.Namespace) -> int:
     from nbproctor.build import build_course
 
     root = course_root(options.course)
-    build_course(root, options.lessons, options.check, force=options.force)
+    if options.times:
+        from nbproctor.times import time_lessons
+
+        time_lessons(root, options.lessons)
+    else:
+        build_course(root, options.lessons, options.check, force=options.force)
     return 0
 
 

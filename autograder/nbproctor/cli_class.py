@@ -3,18 +3,21 @@
 import argparse
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbproctor.config import usable_cores
 from nbproctor.errors import ConfigError, LedgerError
-from nbproctor.places import course_root
+from nbproctor.places import course_config, course_root
 from nbproctor.sandbox.plan import Level
 
 if TYPE_CHECKING:
     from traitlets.config import Config
 
+    from nbproctor.cluster_settings import Cluster
     from nbproctor.ledger import Ledger
+    from nbproctor.pool import WorkerProcess
     from nbproctor.watching import Watch
     from nbproctor.work import Crew, LessonPack
 
@@ -96,10 +99,11 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    with _ledger(options) as ledger:
-        problems = list(ledger.damaged())
-        count = sum(1 for _ in ledger.entries())
-    print("\n".join([*problems, f"{count} results, {len(problems)} problems"]))
+    from nbproctor.ledger import problems_of
+
+    path = _ledger_path(options)
+    problems = list(problems_of(path))
+    print("\n".join([*problems, f"{path}: {len(problems) or 'no'} problems"]))
     return 1 if problems else 0
 
 
@@ -123,41 +127,82 @@ def _prune(options: argparse.Namespace) -> int:
 
 def _ledger(options: argparse.Namespace) -> "Ledger":
     from nbproctor.ledger import Ledger
+
+    return Ledger(_ledger_path(options), print)
+
+
+def _ledger_path(options: argparse.Namespace) -> Path:
     from nbproctor.places import LEDGER
 
     path = course_root(options.course) / LEDGER
     if not path.is_file():
         raise LedgerError("there is no ledger yet: `nbproctor grade` makes it", where=path)
-    return Ledger(path, print)
+    return path
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from nbproctor.classrun import grade_class
-    from nbproctor.due import Rerun
-    from nbproctor.gradebook import Course
+    root, watch = course_root(options.course), _watch(options)
+    config = course_config(root)
+    with _first_worker(options, config, root) as first:
+        from nbproctor.classrun import grade_class
+        from nbproctor.due import Rerun
+        from nbproctor.gradebook import Course
 
-    course, watch = Course(course_root(options.course)), _watch(options)
-    # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
-    warnings.filterwarnings("ignore", module=r"nbgrader\.")
-    summary = grade_class(
-        course,
-        options.lesson,
-        crew_factory(options, course.config, watch),
-        watch,
-        students=options.students,
-        rerun=Rerun(options.rerun),
-        sandbox=options.sandbox,
-        feedback=options.feedback,
-    )
+        # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
+        warnings.filterwarnings("ignore", module=r"nbgrader\.")
+        summary = grade_class(
+            Course(root),
+            options.lesson,
+            crew_factory(options, config, watch, first),
+            watch,
+            students=options.students,
+            rerun=Rerun(options.rerun),
+            sandbox=options.sandbox,
+            feedback=options.feedback,
+        )
     return 0 if summary.is_complete else 1
 
 
+def _first_worker(
+    options: argparse.Namespace, config: "Config", root: Path
+) -> "AbstractContextManager[WorkerProcess | None]":
+    """A worker that has its imports behind it when this process has; none for a cluster."""
+    from nbproctor.headstart import head_start
+
+    if _cluster(options, config) is not None:
+        return nullcontext()
+    return head_start(root, config, options.lesson)
+
+
 def crew_factory(
-    options: argparse.Namespace, config: "Config", watch: "Watch"
+    options: argparse.Namespace,
+    config: "Config",
+    watch: "Watch",
+    first: "WorkerProcess | None" = None,
 ) -> "Callable[[Mapping[str, LessonPack]], Crew]":
-    """Who grades: a cluster where one is named, or else processes on this machine."""
-    from nbproctor.cluster_settings import Cluster, resources_from
+    """Who grades: a cluster where one is named, or else processes on this machine.
+
+    Args:
+        first: one that was started already.
+    """
     from nbproctor.pool import LocalCrew
+
+    cluster = _cluster(options, config)
+    if cluster is None:
+        workers = usable_cores() if options.workers is None else options.workers
+        return lambda packs: LocalCrew(packs, workers, first)
+    try:
+        from nbproctor.cluster import ClusterCrew
+    except ImportError as error:
+        raise ConfigError(
+            "grading on a cluster takes Dask", expected="plusx[cluster] installed", got=error
+        ) from error
+    return lambda packs: ClusterCrew(packs, cluster, watch.say)
+
+
+def _cluster(options: argparse.Namespace, config: "Config") -> "Cluster | None":
+    """The cluster to grade on, with what the command line says of it; None is this machine."""
+    from nbproctor.cluster_settings import Cluster, resources_from
 
     cluster = Cluster(config=config)
     if options.scheduler is not None:
@@ -166,21 +211,14 @@ def crew_factory(
         cluster.resources = resources_from(options.resources)
     if options.wait_for_workers is not None:
         cluster.wait_for_workers_s = options.wait_for_workers
-    if options.workers is not None or not cluster.is_set:
-        if options.resources is not None or options.wait_for_workers is not None:
-            raise ConfigError(
-                "--resources and --wait-for-workers are for clusters",
-                expected="--scheduler, or a cluster in the course's settings (c.Cluster)",
-            )
-        workers = usable_cores() if options.workers is None else options.workers
-        return lambda packs: LocalCrew(packs, workers)
-    try:
-        from nbproctor.cluster import ClusterCrew
-    except ImportError as error:
+    if options.workers is None and cluster.is_set:
+        return cluster
+    if options.resources is not None or options.wait_for_workers is not None:
         raise ConfigError(
-            "grading on a cluster takes Dask", expected="plusx[cluster] installed", got=error
-        ) from error
-    return lambda packs: ClusterCrew(packs, cluster, watch.say)
+            "--resources and --wait-for-workers are for clusters",
+            expected="--scheduler, or a cluster in the course's settings (c.Cluster)",
+        )
+    return None
 
 
 def _watch(options: argparse.Namespace) -> "Watch":

@@ -23,10 +23,10 @@ from nbproctor.cluster_link import Link, linked
 from nbproctor.cluster_settings import Cluster
 from nbproctor.errors import ClusterError
 from nbproctor.node import Answer
-from nbproctor.parcels import graded_from_bytes
+from nbproctor.parcels import done_from_bytes
 from nbproctor.pool import TRIES, patience_s
 from nbproctor.roster import Roster, State, Worker
-from nbproctor.work import Done, Job, LessonPack
+from nbproctor.work import Done, LessonPack, PageJob, Task
 
 __all__ = ["ClusterCrew"]
 
@@ -40,7 +40,7 @@ TICK_S, LOOK_S = 1.0, 30.0
 class _Task:
     """A job, and what came of it so far: how its workers failed, and how often one has left."""
 
-    job: Job
+    job: Task
     failures: list[str] = field(default_factory=list)
     returns: int = 0
     tried: set[str] = field(default_factory=set)
@@ -87,7 +87,7 @@ class ClusterCrew:
             patience_s(pack.limits) for pack in packs.values()
         )
         self._until_the_end = ExitStack()
-        self._source: Iterator[Job] | None = None
+        self._source: Iterator[Task] | None = None
         self._waiting: deque[_Task] = deque()
         self._finished: deque[Done] = deque()
 
@@ -106,7 +106,7 @@ class ClusterCrew:
     ) -> None:
         self._until_the_end.close()
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Done]:
+    def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:
         """See `nbproctor.work.Crew`. What a worker has begun when this is closed, it ends in vain.
 
         Raises:
@@ -154,17 +154,20 @@ class ClusterCrew:
                 return
             attempt = _Attempt(task, worker, time.monotonic())
             worker.attempts.append(attempt)
-            handed_in = task.job.handed_in
             attempt.future = self._link.call(
                 worker.address,
-                node.grade,
-                self._packs[task.job.notebook].digest,
-                handed_in.data,
-                handed_in.unreadable,
+                *self._call(task.job),
                 then=partial(self._is_answered, attempt),
                 takes_resources=True,
             )
             attempt.future.add_done_callback(attempt.end)
+
+    def _call(self, job: Task) -> tuple[Any, ...]:
+        """What a node is to do for a job, and with what."""
+        if isinstance(job, PageJob):
+            return node.make_page, job.order, job.graded
+        lesson, handed_in = self._packs[job.notebook].digest, job.handed_in
+        return node.grade, lesson, handed_in.data, handed_in.unreadable
 
     def _next_for(self, worker: Worker) -> _Task | None:
         """A task that failed elsewhere, a new one, or, for an idle worker, one that waits.
@@ -221,7 +224,7 @@ class ClusterCrew:
             self._put_back(task)
         elif isinstance(outcome, BaseException):
             words = f"the grader failed: {type(outcome).__name__}: {outcome}"
-            self._finished.append(Done(task.job, None, words))
+            self._finished.append(Done(task.job, error=words))
         else:
             self._take(worker, task, *outcome)
         self._fill(worker)
@@ -229,9 +232,9 @@ class ClusterCrew:
     def _take(self, worker: Worker, task: _Task, answer: str, why: str, result: bytes) -> None:
         if answer == Answer.GRADED:
             worker.failures = 0
-            self._finished.append(Done(task.job, graded_from_bytes(result)))
+            self._finished.append(done_from_bytes(task.job, result))
         elif answer == Answer.MISTAKE:
-            self._finished.append(Done(task.job, None, f"the grader failed: {why}"))
+            self._finished.append(Done(task.job, error=f"the grader failed: {why}"))
         elif answer == Answer.FAILED:
             worker.failures += 1
             task.failures.append(f"{why} (worker {worker})")
@@ -252,10 +255,10 @@ class ClusterCrew:
         """Have a task tried once more, unless it had its tries."""
         if len(task.failures) >= TRIES:
             words = f"{TRIES} workers failed on it: {'; '.join(task.failures)}"
-            self._finished.append(Done(task.job, None, words))
+            self._finished.append(Done(task.job, error=words))
         elif task.returns > MAX_RETURNS:
             words = f"{task.returns} workers left before they had graded it"
-            self._finished.append(Done(task.job, None, words))
+            self._finished.append(Done(task.job, error=words))
         else:
             self._waiting.appendleft(task)
 

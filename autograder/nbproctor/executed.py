@@ -11,6 +11,8 @@ import os
 import re
 import struct
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from tqdm import tqdm
 
 from nbproctor.errors import BuildError
 
-__all__ = ["add_outputs", "check_outputs", "tidy_outputs"]
+__all__ = ["Seconds", "add_outputs", "check_outputs", "tidy_outputs", "time_cells"]
 
 CELL_TIMEOUT_S = 900
 # Hash order and the number of threads would show in outputs; so would a GPU.
@@ -57,12 +59,36 @@ def add_outputs(notebook: Any, folder: Path, private: list[Path]) -> None:
             check_outputs(cell.outputs, private, _where(name, notebook, index))
 
 
-def _execute(notebook: Any, folder: Path, scratch: Path) -> None:
+@dataclass(frozen=True)
+class Seconds:
+    """What a cell took, and how much of that its kernel computed: less where others compute too."""
+
+    passed: float
+    computed: float
+
+
+def time_cells(notebook: Any, folder: Path) -> dict[int, Seconds]:
+    """Execute a notebook as `add_outputs` does, with an empty cache folder: times by cell.
+
+    The folder is the user's as XDG has it (XDG_CACHE_HOME), as on Linux.
+
+    Raises:
+        BuildError: a cell fails.
+    """
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as cache:
+        return _execute(notebook, folder, Path(scratch), {"XDG_CACHE_HOME": cache})
+
+
+def _execute(
+    notebook: Any, folder: Path, scratch: Path, environment: dict[str, str] | None = None
+) -> dict[int, Seconds]:
+    """Run all cells; what each code cell took, by its place in the notebook."""
+    import psutil
     from nbclient import NotebookClient  # a second to import, and only a build needs it
     from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
-    name, at = f"{folder.name}.ipynb", {"cell": 0}
+    name, at, began, took = f"{folder.name}.ipynb", {"cell": 0}, {}, {}
     # Sockets in a folder of our own: no port is opened, and their path is short.
     config = Config({"KernelManager": {"transport": "ipc", "ip": str(scratch / "kernel")}})
     with tqdm(total=len(notebook.cells), desc=name, unit="cell", leave=False, disable=None) as bar:
@@ -70,6 +96,16 @@ def _execute(notebook: Any, folder: Path, scratch: Path) -> None:
         def started(cell: Any, cell_index: int) -> None:
             at["cell"] = cell_index
             bar.update(cell_index - bar.n)
+            began[cell_index] = now()
+
+        def ended(cell: Any, cell_index: int, execute_reply: Any) -> None:
+            passed, computed = now()
+            before = began[cell_index]
+            took[cell_index] = Seconds(passed - before[0], computed - before[1])
+
+        def now() -> tuple[float, float]:
+            kernel = psutil.Process(client.km.provisioner.pid)  # type: ignore[union-attr]
+            return time.monotonic(), sum(kernel.cpu_times()[:2])
 
         client = NotebookClient(
             notebook,
@@ -79,13 +115,16 @@ def _execute(notebook: Any, folder: Path, scratch: Path) -> None:
             record_timing=False,
             store_widget_state=False,
             on_cell_start=started,
+            on_cell_executed=ended,
             resources={"metadata": {"path": str(folder)}},
         )
         try:
-            client.execute(env={**os.environ, **SETTLED, "IPYTHONDIR": str(scratch)})
+            settled = SETTLED | {"IPYTHONDIR": str(scratch)} | (environment or {})
+            client.execute(env={**os.environ, **settled})
         except (CellControlSignal, CellTimeoutError, DeadKernelError) as error:
             where = _where(name, notebook, at["cell"])
             raise BuildError("a cell of a lesson fails", got=_reason(error), where=where) from error
+    return took
 
 
 def _where(name: str, notebook: Any, index: int) -> str:
@@ -136,6 +175,8 @@ def _without_progress(text: str) -> str:
 
 def _tidy_data(output: Any) -> None:
     data = output.get("data", {})
+    if data.get("image/png", "").strip() and data["image/png"].strip() in data.get("text/html", ""):
+        del data["text/html"]  # the same picture once more: JupyterLab takes its text from there
     if any(kind not in (WIDGET_VIEW, "text/plain") for kind in data):
         data.pop(WIDGET_VIEW, None)
     for kind, value in data.items():

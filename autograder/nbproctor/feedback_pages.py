@@ -1,32 +1,43 @@
 """Feedback in the same pass as grading: nbgrader's own pages, from marks read for many at once.
 
-nbgrader's command opens the gradebook for every notebook and asks it for every cell. Here converter
-and exporter are made once, and the marks of a batch come with one query for each table.
+nbgrader's command opens the gradebook for every notebook and asks it for every cell. Here the marks
+of a batch come with one query for each table, and whoever grades makes the pages, too: this process
+says which are due, and files them. A page that only this process can make, it makes itself.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nbconvert.writers.files import FilesWriter
-from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
-from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
-from traitlets.utils.importstring import import_item
 
 from nbproctor.errors import GradebookError
 from nbproctor.gradebook import Course
 from nbproctor.gradebook_rows import Shown
 from nbproctor.ledger import Ledger
 from nbproctor.marks import MarksWriter
+from nbproctor.pages import PageIds, order_for, prepared, settings_of
 from nbproctor.places import path_of
-from nbproctor.staging import Recorded, in_stages
+from nbproctor.staging import in_stages
+from nbproctor.work import Done, PageJob
 
 __all__ = ["FeedbackPages"]
 
 BATCH = 50
+
+
+@dataclass
+class _Student:
+    """One student's pages: what they are made of, and those that have come."""
+
+    shown: Mapping[str, Shown]
+    names: tuple[str, ...]
+    made_from: str
+    pages: dict[str, bytes] = field(default_factory=dict)
+    error: str = ""
 
 
 class FeedbackPages:
@@ -46,92 +57,95 @@ class FeedbackPages:
     ) -> None:
         self.assignment, self.writer, self.ledger, self.fail = assignment, writer, ledger, fail
         self.coursedir = course.coursedir
+        self.settings = settings_of(course.config)
         self.converter: Any = GenerateFeedback(coursedir=self.coursedir, config=course.config)
-        made = self.converter.exporter_class(parent=self.converter, config=self.converter.config)
-        self.converter.exporter = made
+        self.given = prepared(self.converter)
         self.converter.writer = FilesWriter(parent=self.converter, config=self.converter.config)
         self.converter.force = True
         in_stages(self.converter)
-        self.given = _GivenGrades(parent=made)
-        for step in self.converter.preprocessors:
-            named = import_item(step) if isinstance(step, str) else step
-            made.register_preprocessor(self.given if named is GetGrades else named)
         self._waiting: list[str] = []
+        self._open: dict[str, _Student] = {}
 
     def add(self, student: str) -> None:
         """See to a student's feedback, soon. The student's marks are in the gradebook."""
         self._waiting.append(student)
-        if len(self._waiting) >= BATCH:
-            self.flush()
 
-    def flush(self) -> None:
-        """See to whoever waits for it.
+    def jobs(self, to_the_end: bool = False) -> Iterator[PageJob]:
+        """The pages that are due: of whole batches, or of whoever waits.
 
         Raises:
             GradebookError: the gradebook cannot be read.
         """
-        students, self._waiting = self._waiting, []
-        if not students:
+        if not self._waiting or (len(self._waiting) < BATCH and not to_the_end):
             return
-        shown = self.writer.shown(students)
-        self.given.shown = shown
-        marks = {(s, name): dict(n.auto_scores) for s in shown for name, n in shown[s].items()}
-        names = frozenset(name for notebooks in shown.values() for name in notebooks)
-        self.converter.exporter.recorded = Recorded(self.assignment, names, marks)
-        for student in students:
+        students, self._waiting = self._waiting, []
+        for name, shown in self.writer.shown(students).items():
             try:
-                self._see_to(student, shown[student])
+                yield from self._jobs_of(name, shown)
             except GradebookError:
                 raise
             except Exception as error:  # of one student's pages
-                self.fail(student, f"{type(error).__name__}: {error}")
+                self._fail(name, error)
 
-    def _see_to(self, student: str, shown: Mapping[str, Shown]) -> None:
-        standings = self.ledger.standings(self.assignment, student)
-        filed = {name: standing.filed for name, standing in standings.items()}
-        ingredients = json.dumps([filed, {name: asdict(n) for name, n in shown.items()}])
-        made_from = hashlib.sha256(ingredients.encode()).hexdigest()
-        place = self.converter.place(self.assignment, student)
-        is_there = all((place.final / f"{name}.html").is_file() for name in filed)
-        if is_there and made_from == self.ledger.page(self.assignment, student):
+    def take(self, done: Done) -> None:
+        """A page that was made, or the news that it was not."""
+        job = done.job
+        student = self._open[job.student]
+        student.error = student.error or done.error
+        student.pages[job.notebook] = done.page
+        if len(student.pages) < len(student.names):
             return
-        self._write(student, sorted(filed))
-        self.ledger.note_page(self.assignment, student, made_from)
+        if student.error:
+            del self._open[job.student]
+            return self.fail(job.student, student.error)
+        try:
+            self._write(job.student)
+        except Exception as error:  # of one student's pages
+            self._fail(job.student, error)
 
-    def _write(self, student: str, names: Sequence[str]) -> None:
-        """What nbgrader's command does for one student."""
+    def _fail(self, student: str, error: Exception) -> None:
+        self._open.pop(student, None)
+        self.converter.place(self.assignment, student).clear()
+        self.fail(student, f"{type(error).__name__}: {error}")
+
+    def _jobs_of(self, name: str, shown: Mapping[str, Shown]) -> Iterator[PageJob]:
+        standings = self.ledger.standings(self.assignment, name)
+        filed = {notebook: standing.filed for notebook, standing in standings.items()}
+        ingredients = json.dumps([filed, {key: asdict(n) for key, n in shown.items()}])
+        made_from = hashlib.sha256(ingredients.encode()).hexdigest()
+        place = self.converter.place(self.assignment, name)
+        is_there = all((place.final / f"{notebook}.html").is_file() for notebook in filed)
+        if is_there and made_from == self.ledger.page(self.assignment, name):
+            return
+        self._open[name] = _Student(shown, tuple(sorted(filed)), made_from)
+        if self.settings is None:
+            self._write(name)
+            return
+        for notebook in sorted(filed):
+            ids = PageIds(self.assignment, name, notebook)
+            graded = self._graded(name, notebook).read_bytes()
+            order = order_for(self.settings, ids, shown[notebook])
+            yield PageJob(name, notebook, graded, order)
+
+    def _write(self, name: str) -> None:
+        """What nbgrader's command does for one student; pages that have come are not made again."""
+        student, converter = self._open[name], self.converter
+        self.given.give(self.assignment, {(name, n): found for n, found in student.shown.items()})
+        converter.notebooks = [str(self._graded(name, notebook)) for notebook in student.names]
+        converter.init_destination(self.assignment, name)
+        converter.init_assignment(self.assignment, name)
+        for path in converter.notebooks:
+            resources = converter.init_single_notebook_resources(path)
+            page = student.pages.get(resources["unique_key"])
+            if page:
+                resources["output_extension"] = ".html"
+                converter.write_single_notebook(page.decode(), resources)
+            else:
+                converter.convert_single_notebook(path)
+        converter.set_permissions(self.assignment, name)
+        self.ledger.note_page(self.assignment, name, student.made_from)
+        del self._open[name]
+
+    def _graded(self, student: str, notebook: str) -> Any:
         step = self.coursedir.autograded_directory
-        graded = path_of(self.coursedir, step, self.assignment, student)
-        self.converter.notebooks = [str(graded / f"{name}.ipynb") for name in names]
-        self.converter.init_destination(self.assignment, student)
-        self.converter.init_assignment(self.assignment, student)
-        for notebook in self.converter.notebooks:
-            self.converter.convert_single_notebook(notebook)
-        self.converter.set_permissions(self.assignment, student)
-
-
-class _GivenGrades(GetGrades):
-    """nbgrader's step that puts marks and comments into a notebook, without its many queries."""
-
-    shown: Mapping[str, Mapping[str, Shown]]
-
-    def preprocess(
-        self, nb: NotebookNode, resources: dict[str, Any]
-    ) -> tuple[NotebookNode, dict[str, Any]]:
-        ids = resources["nbgrader"]
-        self.now = self.shown[ids["student"]][ids["notebook"]]
-        nb, resources = NbGraderPreprocessor.preprocess(self, nb, resources)
-        penalty = self.now.late_penalty or 0
-        ids["score"] = sum(self.now.scores.values(), 0.0) - penalty
-        ids["max_score"] = sum(self.now.points.values(), 0.0)
-        ids["late_penalty"] = penalty
-        return nb, resources
-
-    def _get_comment(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
-        nbgrader = cell.metadata.nbgrader
-        nbgrader["comment"] = self.now.comments[nbgrader["grade_id"]]
-
-    def _get_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
-        nbgrader = cell.metadata.nbgrader
-        nbgrader["score"] = self.now.scores[nbgrader["grade_id"]]
-        nbgrader["points"] = self.now.points[nbgrader["grade_id"]]
+        return path_of(self.coursedir, step, self.assignment, student) / f"{notebook}.ipynb"

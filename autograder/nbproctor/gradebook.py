@@ -32,7 +32,6 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import parse_utc
 from traitlets import Dict, Enum, TraitError, validate
 from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
 from nbproctor.config import Limits, limits_from
 from nbproctor.errors import ConfigError, GradebookError
@@ -40,7 +39,7 @@ from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.gradebook_rows import reading
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
-from nbproctor.places import entries_below, submission_digest
+from nbproctor.places import COURSE_MARK, course_config, entries_below, submission_digest
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
 from nbproctor.staging import Recorded, in_stages
@@ -55,8 +54,6 @@ __all__ = [
     "set_traps_aside",
     "settings_in",
 ]
-
-CONFIG_FILE = "nbgrader_config.py"
 
 
 @dataclass(frozen=True)
@@ -239,7 +236,7 @@ def settings_in(root: Path) -> Iterator[None]:
     try:
         yield
     except TraitError as error:
-        where = root / CONFIG_FILE
+        where = root / COURSE_MARK
         raise ConfigError("a setting cannot be used", got=error, where=where) from error
 
 
@@ -253,21 +250,7 @@ class Course:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        if not (self.root / CONFIG_FILE).is_file():
-            raise ConfigError(f"the folder is no course: it has no {CONFIG_FILE}", where=root)
-
-    @cached_property
-    def config(self) -> Config:
-        try:
-            config = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
-        except Exception as error:  # it is a program
-            raise ConfigError(
-                "the course's settings cannot be read",
-                got=f"{type(error).__name__}: {error}",
-                where=self.root / CONFIG_FILE,
-            ) from error
-        config.CourseDirectory.root = str(self.root)
-        return config
+        self.config: Config = course_config(self.root)
 
     @cached_property
     def coursedir(self) -> CourseDirectory:

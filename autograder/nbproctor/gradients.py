@@ -111,14 +111,17 @@ class RemoteTensors:
     def _pull(self, mirrors: dict[int, Mirror]) -> None:
         if not mirrors:
             return
-        values = self.session.ask("pull", parameters=list(mirrors))
+        wanted = [[n, mirror.known is not None] for n, mirror in mirrors.items()]
+        values = self.session.ask("pull", parameters=wanted)
         if not isinstance(values, list) or len(values) != len(mirrors):
             raise BadReplyError("a list of parameters is malformed")
         for mirror, value in zip(mirrors.values(), values, strict=True):
+            if value is None and mirror.known is not None:
+                continue  # it is what it was
             if not isinstance(value, torch.Tensor):
                 raise BadReplyError("a parameter is not a tensor")
             mirror.set(value)
-            mirror.known = value.detach().clone()
+            mirror.known = value.detach()  # nobody else has its memory
 
     def push_changes(self) -> None:
         """Send parameters that the test has edited since the student kernel last had them."""

@@ -17,6 +17,7 @@ from nbproctor.outputs import Outputs
 from nbproctor.sandbox.forkserver import ForkServer
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed
+from nbproctor.sandbox.syscalls import IS_LINUX
 from nbproctor.sandbox.warden import Reason
 from nbproctor.scratch import ScratchFolder
 
@@ -24,6 +25,8 @@ __all__ = ["Ended", "Execution", "StudentKernel"]
 
 POLL_S = 0.1
 START_POLL_S = 0.3
+# Whose ends are tied to each other: what sends datagrams could send them elsewhere, too.
+ONE_MESSAGE_EACH = socket.SOCK_SEQPACKET if IS_LINUX else socket.SOCK_DGRAM
 
 
 class Ended(StrEnum):
@@ -84,7 +87,7 @@ class StudentKernel:
         with ScratchFolder() as folder, ExitStack() as theirs:
             # The kernel gets sockets that listen already: it shares no folder with the grader.
             listeners = [theirs.enter_context(_listener(f"{folder}/k-{n}")) for n in PORTS]
-            self.calls, calls = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.calls, calls = socket.socketpair(socket.AF_UNIX, ONE_MESSAGE_EACH)
             theirs.enter_context(calls)
             descriptors = [listener.fileno() for listener in listeners]
             self.sandbox = Sandboxed(

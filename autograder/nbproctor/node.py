@@ -23,7 +23,7 @@ from nbproctor.sandbox.process import strongest_level
 from nbproctor.versions import versions
 from nbproctor.work import Grader, LessonPack
 
-__all__ = ["Answer", "describe", "grade", "nothing", "take_in"]
+__all__ = ["Answer", "describe", "grade", "make_page", "nothing", "take_in"]
 
 MAX_LESSONS = 16  # unpacked at the same time, of all graders that use this worker
 
@@ -35,7 +35,7 @@ class Answer(StrEnum):
     """What a node says when it was asked to grade."""
 
     GRADED = "graded"
-    """A result follows."""
+    """A result follows, or a page; an empty page could not be made here."""
     FAILED = "failed"
     """No verdict would be fair; the reason follows. The node may be at fault."""
     MISTAKE = "mistake"
@@ -96,6 +96,14 @@ def grade(lesson: str, data: bytes, unreadable: str) -> tuple[str, str, bytes]:
             traceback.print_exc()
             return Answer.MISTAKE, _words(error), b""
         return Answer.GRADED, "", graded_to_bytes(graded)
+
+
+def make_page(order: bytes, graded: bytes) -> tuple[str, str, bytes]:
+    """Make the feedback page of a graded notebook: an answer as `grade` gives it."""
+    with _one_at_a_time:
+        from nbproctor.pages import page_or_nothing  # takes nbgrader, which grading does not
+
+        return Answer.GRADED, "", page_or_nothing(order, graded)
 
 
 def _words(error: Exception) -> str:

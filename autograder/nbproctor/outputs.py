@@ -3,13 +3,14 @@
 import re
 from typing import Any
 
-from nbproctor.text import well_formed
+from nbproctor.text import plain_text, well_formed
 
 __all__ = ["Outputs"]
 
 SAFE_TYPES = ("text/plain", "image/png", "image/jpeg")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 CUT = "\n... output cut ...\n"
+MAX_ALT = 2000  # characters of a picture's alternative text
 MAX_DISPLAY_ID = 200  # characters; IPython's own have 32
 OVERHEAD = 200  # bytes that an output, or a line of a traceback, takes besides its text
 
@@ -81,26 +82,26 @@ class Outputs:
         self._fits(text)
 
     def _display_data(self, content: dict[str, Any]) -> None:
-        data = _safe(content.get("data"))
-        if data and self._fits(*data.values()):
-            output = {"output_type": "display_data", "data": data, "metadata": {}}
+        data, metadata = _safe(content)
+        if data and self._fits(*_texts(data, metadata)):
+            output = {"output_type": "display_data", "data": data, "metadata": metadata}
             self.cells.append(output)
             if (name := _display_id(content)) is not None:
                 self.displays[name] = output
 
     def _update_display_data(self, content: dict[str, Any]) -> None:
         output = self.displays.get(_display_id(content) or "")
-        data = _safe(content.get("data"))
+        data, metadata = _safe(content)
         if output is not None and data:
-            self.used -= sum(len(text) for text in output["data"].values())
-            if self._fits(*data.values()):
-                output["data"] = data
+            self.used -= sum(len(text) for text in _texts(output["data"], output["metadata"]))
+            if self._fits(*_texts(data, metadata)):
+                output.update(data=data, metadata=metadata)
 
     def _execute_result(self, content: dict[str, Any]) -> None:
-        data = _safe(content.get("data"))
-        if data and self._fits(*data.values()):
+        data, metadata = _safe(content)
+        if data and self._fits(*_texts(data, metadata)):
             result = {"output_type": "execute_result", "execution_count": None}
-            self.cells.append({**result, "data": data, "metadata": {}})
+            self.cells.append({**result, "data": data, "metadata": metadata})
 
     def _error(self, content: dict[str, Any]) -> None:
         lines = content.get("traceback")
@@ -128,10 +129,25 @@ def _display_id(content: dict[str, Any]) -> str | None:
     return name if isinstance(name, str) and len(name) <= MAX_DISPLAY_ID else None
 
 
-def _safe(data: Any) -> dict[str, str]:
-    """Plain text and raster images only: a browser runs none of them."""
+def _safe(content: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Plain text and raster images only: a browser runs none of them.
+
+    Of the metadata, the alternative texts of images, which nbconvert escapes.
+    """
+    data, metadata = content.get("data"), content.get("metadata")
     if not isinstance(data, dict):
-        return {}
+        return {}, {}
     kept = {t: well_formed(data[t]) for t in SAFE_TYPES if isinstance(data.get(t), str)}
     images = [t for t in kept if t.startswith("image/")]
-    return {t: v for t, v in kept.items() if t not in images or BASE64.fullmatch(v)}
+    kept = {t: v for t, v in kept.items() if t not in images or BASE64.fullmatch(v)}
+    given = metadata if isinstance(metadata, dict) else {}
+    alts = {t: given[t].get("alt") for t in kept if isinstance(given.get(t), dict)}
+    return kept, {
+        t: {"alt": plain_text(alt[:MAX_ALT])}
+        for t, alt in alts.items()
+        if t in images and isinstance(alt, str)
+    }
+
+
+def _texts(data: dict[str, str], metadata: dict[str, Any]) -> list[str]:
+    return [*data.values(), *(image["alt"] for image in metadata.values())]

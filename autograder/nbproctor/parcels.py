@@ -9,9 +9,10 @@ from nbproctor.grade import Graded
 from nbproctor.notebook import HandedIn
 from nbproctor.records import report_from
 from nbproctor.sandbox.plan import Level
-from nbproctor.work import Job, LessonPack
+from nbproctor.work import Done, Job, LessonPack, PageJob, Task
 
 __all__ = [
+    "done_from_bytes",
     "graded_from_bytes",
     "graded_to_bytes",
     "job_from_parcel",
@@ -45,19 +46,29 @@ def pack_from_parcel(header: Header, parts: list[bytes]) -> LessonPack:
     )
 
 
-def job_to_parcel(job: Job) -> tuple[Header, list[bytes]]:
-    header = {
-        "student": job.student,
-        "notebook": job.notebook,
-        "unreadable": job.handed_in.unreadable,
-    }
-    return header, [job.handed_in.data]
+def job_to_parcel(job: Task) -> tuple[Header, list[bytes]]:
+    header = {"student": job.student, "notebook": job.notebook}
+    if isinstance(job, PageJob):
+        return header, [job.graded, job.order]
+    return header | {"unreadable": job.handed_in.unreadable}, [job.handed_in.data]
 
 
-def job_from_parcel(header: Header, parts: list[bytes]) -> Job:
-    (data,) = parts
-    handed_in = HandedIn(data, header["unreadable"])
-    return Job(header["student"], header["notebook"], handed_in)
+def job_from_parcel(header: Header, parts: list[bytes]) -> Task:
+    student, notebook, data = header["student"], header["notebook"], parts[0]
+    if "unreadable" not in header:
+        return PageJob(student, notebook, data, order=parts[1])
+    return Job(student, notebook, HandedIn(data, header["unreadable"]))
+
+
+def done_from_bytes(job: Task, data: bytes) -> Done:
+    """A job whose result, or page, are these bytes.
+
+    Raises:
+        ValueError, KeyError, TypeError: they are no result.
+    """
+    if isinstance(job, PageJob):
+        return Done(job, page=data)
+    return Done(job, graded_from_bytes(data))
 
 
 def graded_to_bytes(graded: Graded) -> bytes:

@@ -6,16 +6,21 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nbproctor.errors import ConfigError
 from nbproctor.sealed import digest_of
 
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
 __all__ = [
+    "COURSE_MARK",
     "LEDGER",
     "LOCK",
     "NEW",
     "Place",
+    "course_config",
     "course_root",
     "entries_below",
     "files_below",
@@ -52,6 +57,28 @@ def named(asked: str, names: Iterable[str]) -> list[str]:
         if found := [n for n in known if n == word] or [n for n in known if n.startswith(word)]:
             return found
     return []
+
+
+def course_config(root: Path) -> "Config":
+    """The settings of a course, as its nbgrader_config.py makes them.
+
+    Raises:
+        ConfigError: there are none, or they cannot be read.
+    """
+    from traitlets.config.loader import PyFileConfigLoader
+
+    if not (root / COURSE_MARK).is_file():
+        raise ConfigError(f"the folder is no course: it has no {COURSE_MARK}", where=root)
+    try:
+        config = PyFileConfigLoader(COURSE_MARK, path=str(root)).load_config()
+    except Exception as error:  # it is a program
+        raise ConfigError(
+            "the course's settings cannot be read",
+            got=f"{type(error).__name__}: {error}",
+            where=root / COURSE_MARK,
+        ) from error
+    config.CourseDirectory.root = str(root)
+    return config
 
 
 def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:

@@ -17,12 +17,12 @@ from typing import Any, Self
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, GraderError
 from nbproctor.frames import receive, send
-from nbproctor.parcels import graded_from_bytes, job_to_parcel, pack_to_parcel
+from nbproctor.parcels import done_from_bytes, job_to_parcel, pack_to_parcel
 from nbproctor.sandbox.process import strongest_level
 from nbproctor.scratch import sweep
-from nbproctor.work import Done, Job, LessonPack
+from nbproctor.work import Done, LessonPack, Task
 
-__all__ = ["LocalCrew", "patience_s"]
+__all__ = ["LocalCrew", "WorkerProcess", "patience_s"]
 
 TRIES = 2
 STARTS = 3
@@ -39,19 +39,24 @@ def patience_s(limits: Limits) -> float:
 class LocalCrew:
     """Worker processes that end with this process, however that ends. A context manager.
 
-    They are started with the first jobs. A worker that was killed is replaced, and its job given
-    to another one, once.
+    They are started with the first jobs; `first`, if there is one, was before. A worker that was
+    killed is replaced, and its job given to another one, once.
 
     Raises:
         ConfigError: there is to be no worker.
         SandboxError: this machine cannot give the level that a lesson asks for.
     """
 
-    def __init__(self, packs: Mapping[str, LessonPack], workers: int) -> None:
+    def __init__(
+        self,
+        packs: Mapping[str, LessonPack],
+        workers: int,
+        first: "WorkerProcess | None" = None,
+    ) -> None:
         if workers < 1:
             raise ConfigError("nobody would grade", expected="1 worker or more", got=workers)
         self.packs, self.count = packs, workers
-        self._workers: list[_Worker] = []
+        self._workers = [] if first is None else [first]
         self._failed_starts = 0
 
     def __enter__(self) -> Self:
@@ -67,7 +72,7 @@ class LocalCrew:
     ) -> None:
         self._dismiss(self._workers)
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Done]:
+    def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:
         """See `nbproctor.work.Crew`. Jobs are taken in the thread that iterates.
 
         Raises:
@@ -87,9 +92,9 @@ class LocalCrew:
         finally:
             self._dismiss([worker for worker in self._workers if worker.task is not None])
 
-    def _hand_out(self, source: Iterator[Job], again: "deque[_Try]") -> None:
+    def _hand_out(self, source: Iterator[Task], again: "deque[_Try]") -> None:
         """Give every worker that has none a job, as long as there are jobs."""
-        for place in range(self.count):
+        for _ in range(self.count):
             idle = next((worker for worker in self._workers if worker.task is None), None)
             if idle is None and len(self._workers) == self.count:
                 return
@@ -97,11 +102,11 @@ class LocalCrew:
             if task is None:
                 return
             if idle is None:
-                idle = _Worker(place)
+                idle = WorkerProcess()
                 self._workers.append(idle)
             idle.begin(task)
 
-    def _hear(self, worker: "_Worker", again: "deque[_Try]") -> Done | None:
+    def _hear(self, worker: "WorkerProcess", again: "deque[_Try]") -> Done | None:
         """What a worker has to say, or what becomes of the job of one that has gone."""
         message = worker.hear()
         task = worker.task
@@ -114,9 +119,11 @@ class LocalCrew:
             worker.get_ready(self.packs)
             return None
         worker.task = None
-        return Done(task.job, graded_from_bytes(parts[0]) if parts else None, header["error"])
+        if header["error"]:
+            return Done(task.job, error=header["error"])
+        return done_from_bytes(task.job, parts[0])
 
-    def _bury(self, worker: "_Worker", task: "_Try", again: "deque[_Try]") -> Done | None:
+    def _bury(self, worker: "WorkerProcess", task: "_Try", again: "deque[_Try]") -> Done | None:
         self._workers.remove(worker)
         how = worker.stop()
         if not worker.is_ready:  # it has not seen the job
@@ -129,9 +136,9 @@ class LocalCrew:
         if len(task.deaths) < TRIES:
             again.append(task)
             return None
-        return Done(task.job, None, f"{TRIES} workers ended while grading it: {how}")
+        return Done(task.job, error=f"{TRIES} workers ended while grading it: {how}")
 
-    def _dismiss(self, workers: list["_Worker"]) -> None:
+    def _dismiss(self, workers: list["WorkerProcess"]) -> None:
         for worker in workers:
             worker.process.terminate()
         for worker in list(workers):
@@ -145,26 +152,30 @@ class LocalCrew:
 class _Try:
     """A job, and how the workers ended that had it."""
 
-    job: Job
+    job: Task
     deaths: list[str] = field(default_factory=list)
 
 
-def _next_of(source: Iterator[Job]) -> _Try | None:
+def _next_of(source: Iterator[Task]) -> _Try | None:
     job = next(source, None)
     return None if job is None else _Try(job)
 
 
-class _Worker:
-    """One worker process, and the job that it has."""
+class WorkerProcess:
+    """One worker process, and the job that it has.
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    Args:
+        modules: what kernels import: the worker has it imported before it is asked for anything.
+    """
+
+    def __init__(self, modules: Iterable[str] = ()) -> None:
         self.sock, theirs = socket.socketpair()
         self.sock.settimeout(STALL_S)
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
+        command = [sys.executable, "-I", "-m", "nbproctor.worker"]
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "nbproctor.worker", str(theirs.fileno())],
+                [*command, str(theirs.fileno()), *sorted(modules)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self.log,
@@ -173,11 +184,11 @@ class _Worker:
             )
         self.is_ready = False
         self.task: _Try | None = None
-        self.deadline = time.monotonic() + Limits().start_timeout_s
 
     def begin(self, task: _Try) -> None:
         """Take a job on; it is sent when the process is ready."""
         self.task = task
+        self.deadline = time.monotonic() + Limits().start_timeout_s
         if self.is_ready:
             self._send_job()
 
@@ -222,7 +233,7 @@ class _Worker:
                 self.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _with_news(busy: list[_Worker]) -> list[_Worker]:
+def _with_news(busy: list[WorkerProcess]) -> list[WorkerProcess]:
     """Wait until workers have something to say, or have had their time."""
     with selectors.DefaultSelector() as selector:
         for worker in busy:

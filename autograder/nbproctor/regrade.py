@@ -10,12 +10,13 @@ from itertools import chain
 from pathlib import Path
 
 from nbproctor.class_marks import lesson_of, opened_gradebook
-from nbproctor.classrun import CrewFactory, lock_course
+from nbproctor.classrun import CrewFactory
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import is_final
 from nbproctor.errors import ConfigError, GradebookError, LedgerError, in_words
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
+from nbproctor.locks import course_lock
 from nbproctor.packing import resolve_lesson
 from nbproctor.proposal import (
     Change,
@@ -30,7 +31,7 @@ from nbproctor.recorder import Recorder, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.spreadsheet import write_whole
 from nbproctor.watching import How, Outcome, Watch
-from nbproctor.work import Done, Job
+from nbproctor.work import Done, Job, PageJob
 
 __all__ = ["apply_preview", "discard_preview", "make_preview"]
 
@@ -51,7 +52,10 @@ def make_preview(
         LessonError, GradebookError: it is not released as it is now, or the gradebook is locked.
         SandboxError: whoever grades cannot give the level.
     """
-    with lock_course(course), open_desk(course, lesson, watch.say, sandbox=sandbox) as desk:
+    with (
+        course_lock(course.root, f"nbproctor regrade {lesson} --preview"),
+        open_desk(course, lesson, watch.say, sandbox=sandbox) as desk,
+    ):
         if desk.filing.level is Level.OFF:
             watch.say(NO_SANDBOX)
         _fill_ledger(desk, crew_factory, watch)
@@ -73,7 +77,10 @@ def apply_preview(
         GradebookError: the gradebook cannot be written, or holds something else than was shown.
     """
     shown = _read(course, resolve_lesson(course, lesson))
-    with lock_course(course), open_desk(course, lesson, watch.say, sandbox=sandbox) as desk:
+    with (
+        course_lock(course.root, f"nbproctor regrade {lesson} --apply"),
+        open_desk(course, lesson, watch.say, sandbox=sandbox) as desk,
+    ):
         now = propose(desk)
         left = still_to_be_recorded(shown, now, _stands(course, shown))
         if why := first_difference(left, now):
@@ -159,12 +166,13 @@ def _jobs(desk: Desk, names: Sequence[str], watch: Watch) -> Iterator[Job]:
 
 def _keep(desk: Desk, done: Done, watch: Watch) -> None:
     """Put a result into the ledger; one without a fair verdict is in no preview."""
-    student, notebook = done.job.student, done.job.notebook
-    if done.graded is None:
+    job = done.job
+    student, notebook = job.student, job.notebook
+    if done.graded is None or isinstance(job, PageJob):
         return watch.see(Outcome(student, How.NO_MARK, error=done.error))
     report, context = done.graded.report, desk.contexts[notebook]
     if is_final(report):
-        submission = digest_of_submission(context.read(done.job.handed_in))
+        submission = digest_of_submission(context.read(job.handed_in))
         key = key_of(context.id, submission, report.sandbox)
         desk.ledger.put(key, context.id, notebook, submission, done.graded)
     watch.see(Outcome(student, How.GRADED, {notebook: report}))

@@ -7,9 +7,11 @@ next one removes those that nobody holds any more.
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 from pathlib import Path
+
+from nbproctor.errors import GraderError
+from nbproctor.trees import remove_tree
 
 __all__ = ["ScratchFolder", "sweep"]
 
@@ -17,14 +19,24 @@ PREFIX = "nbp-"
 
 
 class ScratchFolder:
-    """An empty folder of this process's own. As a context manager it gives its path."""
+    """An empty folder of this process's own. As a context manager it gives its path.
+
+    Raises:
+        GraderError: the folder cannot be locked where the system keeps temporary ones.
+    """
 
     def __init__(self) -> None:
         sweep()
-        self.path = tempfile.mkdtemp(prefix=PREFIX)
-        while (lock := _hold(self.path, fcntl.LOCK_SH)) is None:  # somebody swept it away
+        self._lock: int | None = None
+        while self._lock is None:  # somebody swept it away
             self.path = tempfile.mkdtemp(prefix=PREFIX)
-        self._lock: int | None = lock
+            try:
+                self._lock = _hold(self.path, fcntl.LOCK_SH)
+            except OSError as error:
+                self.remove()
+                expected = "a file system with locks (TMPDIR may name one), and open files to spare"
+                what = "a temporary folder cannot be locked"
+                raise GraderError(what, expected=expected, got=error, where=self.path) from error
 
     def __enter__(self) -> str:
         return self.path
@@ -34,7 +46,7 @@ class ScratchFolder:
 
     def remove(self) -> None:
         """Remove the folder and what is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -43,22 +55,30 @@ class ScratchFolder:
 def sweep() -> None:
     """Remove this user's folders whose maker has gone."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        lock = _hold(str(path), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if lock is not None:
-            if os.fstat(lock).st_uid == os.geteuid():
-                shutil.rmtree(path, ignore_errors=True)
-            os.close(lock)
+        with contextlib.suppress(OSError):  # held, another's, or no folder
+            lock = _hold(str(path), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock is not None:
+                if os.fstat(lock).st_uid == os.geteuid():
+                    remove_tree(str(path))
+                os.close(lock)
 
 
 def _hold(path: str, kind: int) -> int | None:
-    """Lock a folder: a file descriptor, or None if it is gone, another's, or no folder."""
+    """Lock a folder: a file descriptor, or None if it is gone.
+
+    Raises:
+        OSError: it cannot be opened or locked.
+    """
     try:
         place = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
+    except FileNotFoundError:
         return None
-    with contextlib.suppress(OSError):
+    try:
         fcntl.flock(place, kind)
         if os.path.isdir(path):  # nobody has removed it before it was locked
             return place
+    except OSError:
+        os.close(place)
+        raise
     os.close(place)
     return None

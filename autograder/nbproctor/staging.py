@@ -11,6 +11,7 @@
 
 import shutil
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
 from nbgrader import api
 from nbgrader.converters import Autograde, GenerateFeedback
-from nbgrader.converters.base import BaseConverter
+from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 
-from nbproctor.errors import GradebookError, UnfinishedError
+from nbproctor.errors import ConfigError, GradebookError, UnfinishedError
 from nbproctor.gradebook_rows import reading
+from nbproctor.locks import course_lock
 from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
 from nbproctor.places import NEW, Place, path_of, submission_digest
 from nbproctor.records import CellResult
@@ -139,11 +141,23 @@ class _Staged(BaseConverter):
     """A converter that works aside: what it made takes its place when it is whole."""
 
     aside = False
+    command = ""
 
     @property
     def _output_directory(self) -> str:
         final = super()._output_directory
         return f"{final}/{NEW}" if self.aside else final
+
+    def convert_notebooks(self) -> None:
+        """Convert, while nobody else writes to this course."""
+        with ExitStack() as stack:
+            command = f"nbgrader {self.command} {self.coursedir.assignment_id}"
+            try:
+                stack.enter_context(course_lock(Path(self.coursedir.root), command))
+            except ConfigError as error:
+                self.log.error("%s", error)
+                raise NbGraderException(str(error)) from error
+            super().convert_notebooks()
 
     def place(self, assignment_id: str, student_id: str) -> Place:
         """Where a student's result stands, and where it is made."""
@@ -180,6 +194,7 @@ class _Staged(BaseConverter):
 class _StagedAutograde(_Staged, Autograde):
     """nbgrader's autograde: without --force it grades whoever has no whole result."""
 
+    command = "autograde"
     recorded: Recorded | None = None
 
     @property
@@ -197,6 +212,8 @@ class _StagedAutograde(_Staged, Autograde):
 
 class _StagedFeedback(_Staged, GenerateFeedback):
     """nbgrader's generate_feedback: without --force it writes what is missing or outdated."""
+
+    command = "generate_feedback"
 
     def _is_due(self, assignment_id: str, student_id: str) -> bool:
         final = self.place(assignment_id, student_id).final

@@ -51,6 +51,7 @@ class StudentEnd:
         self.namespace = namespace
         self.objects: dict[int, Any] = {}
         self.graphs: dict[int, tuple[list[Any], list[Any]]] = {}
+        self.told: dict[int, Any] = {}  # parameters' values that the judge was given last
 
     def run(self) -> None:
         while True:
@@ -137,7 +138,15 @@ class StudentEnd:
         return [[name, *self._parameter_spec(p)] for name, p in named]
 
     def do_pull(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
-        return encode([self.objects[n].detach() for n in header["parameters"]])
+        """Values of parameters; none for one that still is what the judge was told and knows."""
+        return encode([self._news_of(n, knows) for n, knows in header["parameters"]])
+
+    def _news_of(self, parameter: int, is_known: bool) -> Any:
+        now, told = self.objects[parameter].detach(), self.told.get(parameter)
+        if is_known and told is not None and _same_bits(now, told):
+            return None
+        self.told[parameter] = now.clone()
+        return now
 
     def do_push(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
         import torch
@@ -145,6 +154,7 @@ class StudentEnd:
         with torch.no_grad():
             for n, value in zip(header["parameters"], decode(header["values"]), strict=True):
                 self.objects[n].copy_(value)
+                self.told.pop(n, None)
 
     def do_named(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
         """named_buffers, named_modules or named_children, as a dict."""
@@ -233,6 +243,19 @@ def _leaves_of(outputs: list[Any]) -> list[Any]:
         seen |= following
         pending += following
     return list(found.values())
+
+
+def _same_bits(a: Any, b: Any) -> bool:
+    """Whether two tensors surely hold the same: also the same zeros, and the same that is no
+    number. Contents are compared, since an edit through `.data` leaves no other trace."""
+    import torch
+
+    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    dtype = integers.get(a.dtype.itemsize)
+    if dtype is None or a.is_meta or a.layout is not torch.strided or a.device != b.device:
+        return False
+    same_kind = a.dtype is b.dtype and a.shape == b.shape
+    return same_kind and bool(torch.equal(a.view(dtype), b.view(dtype)))
 
 
 def _same(now: tuple[str, list[Any]], before: tuple[str, list[Any]]) -> bool:

@@ -20,7 +20,7 @@ from nbproctor.notebook import HandedIn, Submission, parse_submission
 from nbproctor.sandbox.plan import Level
 from nbproctor.scratch import ScratchFolder
 
-__all__ = ["Crew", "Done", "Grader", "Job", "LessonPack"]
+__all__ = ["Crew", "Done", "Grader", "Job", "LessonPack", "PageJob", "Task"]
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,32 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What became of a job: its result or, without one, why no verdict would be fair."""
+class PageJob:
+    """The feedback page of a graded notebook: the notebook's file, and what `pages` needs besides.
 
-    job: Job
-    graded: Graded | None
+    It can be made anywhere: it takes neither the course's folder nor its gradebook.
+    """
+
+    student: str
+    notebook: str
+    graded: bytes
+    order: bytes
+
+
+Task = Job | PageJob
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a job: its result or, without one, why there is none.
+
+    A page that could not be made where it was tried has neither page nor error.
+    """
+
+    job: Task
+    graded: Graded | None = None
     error: str = ""
+    page: bytes = b""
 
 
 class Crew(Protocol):
@@ -143,8 +163,8 @@ class Crew(Protocol):
         at: TracebackType | None,
     ) -> None: ...
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Done]:
-        """Grade each job once and yield what became of it, in the order in which they end.
+    def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:
+        """Do each job once and yield what became of it, in the order in which they end.
 
         Jobs are taken from the iterable as workers become free, so that a large class is never
         in memory as a whole. A job whose worker died is given to another one; after a second

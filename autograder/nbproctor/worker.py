@@ -1,7 +1,8 @@
-"""A worker: `python -I -m nbproctor.worker FD` grades what comes over a socket, one by one.
+"""A worker: `python -I -m nbproctor.worker FD [MODULE ...]` grades what comes over a socket.
 
-It has read a lesson once when it grades its first submission, and holds no gradebook. It ends when
-the process at the other end does, or at SIGTERM, and then leaves nothing behind.
+It does one thing after another. Where modules are named, the fork-server imports them at once. It
+has read a lesson once when it grades its first submission, and holds no gradebook. It ends when the
+process at the other end does, or at SIGTERM, and then leaves nothing behind.
 """
 
 import os
@@ -11,14 +12,18 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from nbproctor.config import Limits
 from nbproctor.errors import NbproctorError
 from nbproctor.frames import receive, send
 from nbproctor.parcels import graded_to_bytes, job_from_parcel, pack_from_parcel
 from nbproctor.sandbox import syscalls
-from nbproctor.work import Done, Grader, Job, LessonPack
+from nbproctor.sandbox.forkserver import warm_server
+from nbproctor.unused import leave_out
+from nbproctor.work import Grader, Job, LessonPack, PageJob, Task
 
 __all__ = ["main"]
 
@@ -29,12 +34,15 @@ Message = tuple[dict[str, Any], list[bytes]]
 
 def main() -> None:
     """Serve the socket whose descriptor stands on the command line."""
+    leave_out()
     crew = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGTERM, _end)
     if syscalls.IS_LINUX:
         syscalls.set_parent_death_signal(signal.SIGTERM)
     inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(crew, inbox), daemon=True).start()
+    if modules := sys.argv[2:]:
+        warm_server(modules, Limits().start_timeout_s)
     with ExitStack() as until_the_end:
         _serve(crew, inbox, until_the_end)
 
@@ -52,22 +60,26 @@ def _serve(
             packs[pack.name] = pack
             continue
         job = job_from_parcel(header, parts)
-        if job.notebook not in graders:
+        if isinstance(job, Job) and job.notebook not in graders:
             grader = Grader(packs[job.notebook])
             graders[job.notebook] = until_the_end.enter_context(grader)
-        done = _done(graders[job.notebook], job)
-        result = [] if done.graded is None else [graded_to_bytes(done.graded)]
-        send(crew, {"kind": "done", "error": done.error}, *result)
+        error, result = _done(graders, job)
+        send(crew, {"kind": "done", "error": error}, result)
 
 
-def _done(grader: Grader, job: Job) -> Done:
+def _done(graders: Mapping[str, Grader], job: Task) -> tuple[str, bytes]:
+    """Why there is no result, or the result."""
+    if isinstance(job, PageJob):
+        from nbproctor.pages import page_or_nothing  # takes nbgrader, which grading does not
+
+        return "", page_or_nothing(job.order, job.graded)
     try:
-        return Done(job, grader.grade(job.handed_in))
+        return "", graded_to_bytes(graders[job.notebook].grade(job.handed_in))
     except NbproctorError as error:
-        return Done(job, None, str(error))
+        return str(error), b""
     except Exception as error:  # a mistake of the grader's own: the others' work goes on
         traceback.print_exc()
-        return Done(job, None, f"the grader failed: {type(error).__name__}: {error}")
+        return f"the grader failed: {type(error).__name__}: {error}", b""
 
 
 def _listen(crew: socket.socket, inbox: "queue.SimpleQueue[Message]") -> None:

@@ -190,7 +190,11 @@ for name, layers in blocks.items():
 
 # %% tags=["demo"]
 plots.block_shapes(blocks, height=3.2)
-plots.show()
+plots.show(
+    "Three blocks drawn as wide as their channels. Two 3×3 at 64 channels; the bottleneck, which "
+    "narrows from 256 to 64 channels with a 1×1, has its 3×3 there, and widens again; two 3×3 at "
+    "256 channels."
+)
 
 # %% [markdown]
 # A layer is drawn as wide as its channels. The bottleneck hands on 256 channels for less than
@@ -242,7 +246,10 @@ for name, stride_first in {"v1: stride in the first 1×1": True, "v1.5: in the 3
     unread = 100 * (maps == 0).double().mean((1, 2))  # (seeds,)
     print(f"{name:28} unread: {unread.min():.0f} to {unread.max():.0f} % of the pixels (5 seeds)")
 plots.show_images(pictures, height=2.8)
-plots.show()
+plots.show(
+    "Which pixels a block with stride 2 reads. With the stride in the first 1×1 only every second "
+    "pixel of every second row is not black; with the stride in the 3×3 all pixels are read."
+)
 
 # %% [markdown]
 # In v1 three quarters of the pixels are black: the block before computed them for nothing. In
@@ -778,7 +785,7 @@ for depth, blocks in counts.items():
 #
 # $$2\,C\,W + \frac{k^2 W^2}{g} \quad\text{weights.}$$
 #
-# Choosing $W$ and $g$ gives most blocks of the last ten years:
+# Choosing $W$ and $g$ gives many well-known blocks:
 
 # %% tags=["demo"]
 family = {
@@ -793,15 +800,19 @@ for name, layers in family.items():
     share = 100 * weights[1] / sum(weights)
     print(f"{name:9} {sum(weights):8,} weights, {share:4.1f} % of them in the 3×3")
 plots.block_shapes(family, height=3.2)
-plots.show()
+plots.show(
+    "Five blocks drawn as wide as their channels. ResNet narrows to a quarter, Wide and ResNeXt "
+    "to a half, RegNet X not at all; the inverted block widens sixfold. The 3×3 works in groups "
+    "in ResNeXt and RegNet X, and depthwise in the inverted block."
+)
 
 # %% [markdown]
 # - **Wide** ResNets (Zagoruyko and Komodakis 2016) trade depth for width. torchvision's, called
 #   50-2, has a 3×3 twice as wide.
 # - **ResNeXt** (Xie et al. 2017) doubles the middle too and cuts it into 32 groups, which makes
 #   it as cheap as ResNet's. At equal cost the paper reports an error of 22.2 % instead of 23.9
-#   % on ImageNet (table 3). Without shortcuts its authors found 26.1 and 31.2 %: groups do not
-#   replace the skip, and the skip does not replace groups.
+#   % on ImageNet (table 3). Its authors also took the shortcuts away, and both got worse: groups
+#   do not replace the skip, and the skip does not replace groups.
 # - **RegNet X** (Radosavovic et al. 2020) came out of a search over such settings, and does
 #   not narrow at all: $W = C$.
 # - The **inverted** bottleneck (Sandler et al. 2018) turns the hourglass into a barrel: the
@@ -1188,7 +1199,11 @@ for name, (make, field) in kinds.items():
     fields[name] = maps.mean(0), field
     print(f"{name:16} in theory {field}, in effect {reach.mean():.1f} ± {reach.std():.1f} pixels")
 plots.show_fields(fields)
-plots.show()
+plots.show(
+    "Influence of pixels on the middle of the output after ten blocks, with the theoretical field "
+    "as a dashed box. It fills about half of the box for plain blocks, a third for basic blocks, "
+    "and little of a box half as wide for bottlenecks."
+)
 
 # %% [markdown]
 # The dashed boxes are the fields of exercise 6. "In effect" is four standard deviations of the
@@ -1324,8 +1339,13 @@ drawing, (axis,) = plots.figure(height=4.2, wide=True)
 axis.set(xscale="log", yscale="log", xlabel="intensity (multiply-adds per number moved)")
 axis.set(ylabel="10⁹ multiply-adds per second", title="forward, eight images of 28 × 28")
 axis.set(xlim=(2, 3000))
-plots.plot_points(axis, points)
-plots.show()
+kinds = {"plain": "3×3", "residual": "1×1", "first": "grouped", "second": "depthwise"}
+plots.plot_points(axis, points, kinds)
+plots.show(
+    "Speed of single convolutions against their intensity, both on log scales. Depthwise "
+    "convolutions, of low intensity, are the slowest per multiply-add, dense 3×3 convolutions "
+    "with many channels among the fastest; each point has a wide spread over nine rounds."
+)
 
 # %% [markdown]
 # A point is the fastest of nine rounds, the bar spans all of them. Compare the two ends. A
@@ -1408,8 +1428,13 @@ points = {
     for role, members in families.items()
     for name in members
 }
-plots.plot_points(axis, points)
-plots.show()
+kinds = {"plain": "ResNets", "first": "grouped", "second": "depthwise", "fourth": "others"}
+plots.plot_points(axis, points, kinds)
+plots.show(
+    "Time for one image against multiply-adds for eleven networks, both on log scales. ResNets "
+    "lie near a straight line; networks of depthwise convolutions lie above it, slower than their "
+    "count promises."
+)
 
 # %% tags=["demo", "timing"]
 for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mobilenet_v2")]:
@@ -1422,7 +1447,8 @@ for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mob
 
 # %% [markdown]
 # Above the line a network is slower than its multiply-adds promise. On the machine that built
-# this page, the networks with depthwise convolutions (diamonds) are. Ma et al. (2018), who
+# this page, the networks with depthwise or grouped convolutions (diamonds, triangles) are, and
+# DenseNet. Ma et al. (2018), who
 # measured on phones and GPUs, advise to judge a design by the direct metric, time on the device
 # in question. The count is not useless: along one family (the circles, say) it orders times
 # well, and it does not depend on a machine. It is one instrument; the stopwatch is another.
@@ -1432,7 +1458,8 @@ for fewer, more in [("efficientnet_b0", "resnet18"), ("shufflenet_v2_x1_0", "mob
 #
 # He et al. (2015), tables 1 and 3: multiply-adds, and top-1 error on ImageNet with ten crops. We
 # have trained nothing at that size. So the errors are theirs, and beside them stand
-# torchvision's, of other recipes and one crop.
+# torchvision's, of other recipes and one crop. (ResNet-34 is the paper's with option B; lesson 01
+# quotes option A, 25.03.)
 
 # %% tags=["demo"]
 published = {
@@ -1454,7 +1481,7 @@ for depth, (billions, error) in published.items():
 
 # %% [markdown]
 # From 34 to 50 layers the count hardly grows: a basic block at 64 channels and a bottleneck at
-# 256 cost nearly the same, as section 1 found. The error falls by more than one per cent.
+# 256 cost nearly the same, as section 1 found. The error falls by more than one and a half points.
 # Whether that is due to depth, to wider features or to both, this table cannot say.
 #
 # ## 9 · A written question

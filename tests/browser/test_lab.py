@@ -17,7 +17,7 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted(path.stem for path in ROOT.glob("notebooks/*/*.ipynb"))
-MODEL = "02_residual_block"
+MODEL, START = "02_residual_block", "00_start"
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,6 +37,17 @@ RUN_CELL = (
     f"async n => {{ {NOTEBOOK} book.activeCellIndex = n;"
     " await window.jupyterapp.commands.execute('notebook:run-cell'); }"
 )
+WRITE = (
+    f"async ([n, text]) => {{ {NOTEBOOK} await book.scrollToItem(n);"
+    " book.widgets[n].model.sharedModel.setSource(text); }"
+)
+INSERT_BELOW = (
+    f"async ([n, text]) => {{ {NOTEBOOK} book.activeCellIndex = n;"
+    " await window.jupyterapp.commands.execute('notebook:insert-cell-below');"
+    " await window.jupyterapp.commands.execute('notebook:change-cell-to-code');"
+    " book.activeCell.model.sharedModel.setSource(text); }"
+)
+SAVE = "async () => await window.jupyterapp.commands.execute('docmanager:save')"
 
 
 def wait_for(url: str, seconds: float = 60) -> None:
@@ -50,8 +61,10 @@ def wait_for(url: str, seconds: float = 60) -> None:
 
 @contextlib.contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
-    """JupyterLab as `make lab` starts it, in a copy of notebooks/: the address of its files."""
+    """JupyterLab as `make lab` starts it, in a copy of the course: the address of its files."""
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    shutil.copytree(ROOT / "solutions" / START, folder / "solutions" / START)
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -63,7 +76,12 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         "--IdentityProvider.token=t",
         "--LabApp.expose_app_in_browser=True",
     ]
-    environment = {**os.environ, "HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder / "config")}
+    environment = {
+        **os.environ,
+        "HOME": str(folder),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "PLUSX_PROGRESS": str(folder / "progress.json"),
+    }
     with (folder / "lab.log").open("w") as log:
         lab = subprocess.Popen(
             [Path(sys.executable).parent / "jupyter", "lab", *options],
@@ -101,7 +119,7 @@ def open_lesson(page: Any, files: str, lesson: str) -> list[str]:
     page.goto(f"{files}/{lesson}/{lesson}.ipynb?token=t&reset")
     page.wait_for_selector(".jp-Notebook", timeout=180_000)
     page.wait_for_function(
-        f"() => {{ {NOTEBOOK} return book.widgets.length > 20"
+        f"() => {{ {NOTEBOOK} return book.widgets.length > 10"
         " && window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel; }",
         timeout=180_000,
     )
@@ -141,6 +159,8 @@ def test_the_lesson_runs_and_its_widget_moves(page: Any, files: str, tmp_path: P
     for n in first:
         run_cell(page, n)
     assert "image/png" in outputs(page, first[4])[-1]["data"], "the first figure"
+    figure = page.locator(".jp-OutputArea .jp-RenderedHTML img").first
+    assert "training step" in figure.get_attribute("alt")
     picture = show_explorer(page, explorer)
     before = picture.get_attribute("src")
     handle = page.locator(".noUi-handle").first
@@ -167,3 +187,36 @@ def test_every_lesson_has_an_explorer_that_fits_the_page(
     shown, drawn = picture.evaluate("image => [image.clientWidth, image.naturalWidth]")
     assert 0 < shown <= drawn
     page.screenshot(path=str(tmp_path / "explorer.png"))
+
+
+def test_a_notebook_is_checked_from_inside_it(page: Any, files: str, tmp_path: Path) -> None:
+    """Answer wrongly, save, check; answer rightly, save, check again: what a learner does."""
+    texts = open_lesson(page, files, START)
+    for n in [n for n, text in enumerate(texts) if text][:2]:
+        run_cell(page, n)
+    answer = next(n for n, text in enumerate(texts) if text.startswith("def add_skip"))
+    last = len(texts) - 1
+    page.evaluate(INSERT_BELOW, [last, "plusx.check()"])
+    page.evaluate(WRITE, [answer, "def add_skip(f, x):\n    return f(x)"])
+    run_cell(page, last + 1)
+    assert "was not saved" in shown_result(page, "was not saved")
+    page.evaluate(SAVE)
+    page.get_by_role("button", name="Check again").click()
+    wrong = shown_result(page, "of 1 points from tests")
+    assert "Exercise 1 · The line" in wrong and "the skip is missing: add x" in wrong
+    assert "open “Hint 1: where is the formula?”" in wrong
+    page.screenshot(path=str(tmp_path / "wrong.png"))
+    page.evaluate(WRITE, [answer, "def add_skip(f, x):\n    return f(x) + x"])
+    page.evaluate(SAVE)
+    page.get_by_role("button", name="Check again").click()
+    assert "✓ passed, 1 of 1 points" in shown_result(page, "1 of 1 points from tests")
+    page.screenshot(path=str(tmp_path / "right.png"))
+    run_cell(page, next(n for n, text in enumerate(texts) if text == "plusx.progress()"))
+    page.get_by_text("1 of 1", exact=True).wait_for(timeout=60_000)
+
+
+def shown_result(page: Any, words: str) -> str:
+    """The text of the checking widget, once it holds the words."""
+    result = page.locator(".widget-html-content", has_text=words)
+    result.wait_for(timeout=180_000)
+    return str(result.inner_text())

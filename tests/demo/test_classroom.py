@@ -25,7 +25,7 @@ from nbproctor.records import CellResult, Verdict
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ROOT / "autograder" / "class_demo"
-LESSONS = sorted(path.parent.name for path in ROOT.glob("solutions/*/*.py"))
+LESSONS = sorted(path.parent.name for path in ROOT.glob("solutions/0[1-9]_*/*.py"))
 MODEL = "02_residual_block"  # its class is the largest one
 CLASS = CLASSES / MODEL
 
@@ -63,7 +63,7 @@ def submit(lesson, release, tmp_path):
     return submitted
 
 
-def test_every_lesson_has_a_class():
+def test_every_lesson_but_the_start_has_a_class():
     assert [classroom.lesson for classroom in read_classes(CLASSES)] == LESSONS
 
 

@@ -69,6 +69,7 @@ GHOST = tensor(3, device="meta")
             "parameter",
         ),
         (LOOK, {"parameters": [parameters(tensor(3))], "pull": [{"ok": [GHOST]}]}, "parameter"),
+        (LOOK, {"parameters": [parameters(tensor(3))], "pull": [{"ok": [None]}]}, "parameter"),
         (LOOK, {"parameters": [parameters(*[tensor(1 << 18)] * 3)]}, "too large"),
         ("len(block)", {"special": [{"ok": 1 << 64}]}, "length"),
     ],
@@ -188,6 +189,22 @@ def test_output_is_measured_in_bytes_and_lines() -> None:
     lines = Outputs(1000)
     lines.add("error", {"ename": "E", "evalue": "", "traceback": [""] * 2000})
     assert [cell["output_type"] for cell in lines.cells] == ["stream"]
+
+
+def test_of_metadata_only_the_texts_of_images_are_kept() -> None:
+    outputs = Outputs(1000)
+    given = {"image/png": {"alt": "a\x9bcurve", "width": 9}, "text/plain": {"alt": "no"}, "x": 1}
+    data = {"image/png": "aGk=", "text/plain": "figure"}
+    outputs.add("display_data", {"data": data, "metadata": given})
+    outputs.add("display_data", {"data": data, "metadata": {"image/png": {"alt": ["a"]}}})
+    outputs.add("display_data", {"data": data, "metadata": [given]})
+    assert [cell["metadata"] for cell in outputs.cells] == [
+        {"image/png": {"alt": "a\ufffdcurve"}},
+        {},
+        {},
+    ]
+    outputs.add("display_data", {"data": data, "metadata": {"image/png": {"alt": "long" * 200}}})
+    assert outputs.cells[-1].get("text") == CUT, "a text counts as any other"
 
 
 def test_output_of_the_wrong_kind_is_no_text() -> None:

@@ -21,6 +21,7 @@ KINDS = "stream display_data update_display_data execute_result error clear_outp
 HONEST: list[dict[str, Any]] = [
     {"name": "stderr", "text": "é" * 300},
     {"data": {"text/plain": "𝄞" * 100, "image/png": "aGk=\n"}, "transient": {"display_id": "d"}},
+    {"data": {"image/png": "aGk="}, "metadata": {"image/png": {"alt": "é" * 90, "width": 9}}},
     {"data": {"text/html": "<b>", "text/plain": "b"}, "transient": {"display_id": "d"}},
     {"ename": "ValueError", "evalue": "no", "traceback": ["\x1b[31mline\x1b[0m"] * 3},
     {"wait": True},
@@ -61,6 +62,7 @@ def size_of(cells: list[dict[str, Any]]) -> int:
     """Bytes of text in outputs, a line's end counting as one."""
     texts = [cell.get(key, "") for cell in cells for key in ("text", "ename", "evalue")]
     texts += [text for cell in cells for text in cell.get("data", {}).values()]
+    texts += [image["alt"] for cell in cells for image in cell.get("metadata", {}).values()]
     texts += ["\n".join(cell.get("traceback", [])) for cell in cells]
     return sum(len(text.encode()) for text in texts)
 

@@ -119,6 +119,7 @@ class Arena:
             "TCP": str(self.ears.tcp),
             "UDP": str(self.ears.udp),
             "UNIX": str(self.ears.path),
+            "DATAGRAM": str(self.ears.datagrams),
         }
 
     def grade(self, attack: Attack) -> Outcome:

@@ -111,19 +111,21 @@ def segments(key: int) -> list[str]:
 
 
 class Ears:
-    """Listens on TCP, UDP, a unix socket and an abstract one, and remembers who came.
+    """Listens on TCP, UDP, two unix sockets and an abstract one, and remembers who came.
 
     Args:
-        path: where the unix socket stands; the abstract one is called like it.
+        path: where a unix socket stands; the abstract one is called like it, and the one for
+            datagrams, at `datagrams`, nearly so.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.heard = path, list[str]()
+        self.path, self.datagrams, self.heard = path, Path(f"{path}-d"), list[str]()
         self._selector = selectors.DefaultSelector()
         self.tcp = self._listen(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0), "tcp")
         self.udp = self._listen(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0), "udp")
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, str(path), "unix")
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{path}", "abstract")
+        self._listen(socket.AF_UNIX, socket.SOCK_DGRAM, str(self.datagrams), "unix datagram")
         threading.Thread(target=self._run, daemon=True).start()
 
     def _listen(self, family: int, kind: int, address: object, name: str) -> int:
@@ -138,7 +140,7 @@ class Ears:
         while True:
             for key, _ in self._selector.select():
                 self.heard.append(key.data)
-                if key.data == "udp":
+                if key.data in ("udp", "unix datagram"):
                     key.fileobj.recv(100)  # type: ignore[union-attr]
                 else:
                     key.fileobj.accept()[0].close()  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from nbproctor.build import Built, build_course, comparable
 from nbproctor.errors import BuildError, LessonError
+from nbproctor.times import time_lessons
 
 SOURCE = Path("solutions/01_counting/01_counting.py")
 EXECUTED = SOURCE.with_suffix(".ipynb")
@@ -260,6 +262,39 @@ def test_a_widget_beside_a_figure_leaves_the_figure(course: Path) -> None:
     assert "image/png" in outputs(course)
     assert "widget" not in outputs(course)
     assert "widgets" not in notebook(course / EXECUTED)["metadata"]
+
+
+SHOWN_WITH_TEXT = """\
+from base64 import b64encode; from io import BytesIO; stream = BytesIO(); plt.savefig(stream)
+image = b64encode(stream.getvalue()).decode(); plt.close()
+page = f'<img alt="a line" src="data:image/png;base64,{image}">'
+text = {"image/png": {"alt": "a line"}}
+display({"image/png": image, "text/html": page}, metadata=text, raw=True)
+display({"text/html": "<b>alone</b>"}, raw=True)"""
+
+
+def test_a_picture_keeps_its_text_and_stands_there_once(course: Path) -> None:
+    edit(course / SOURCE, "plt.show()", SHOWN_WITH_TEXT)
+    build(course, "01")
+    shown = [o for c in notebook(course / EXECUTED)["cells"] for o in c.get("outputs", [])]
+    (picture,) = [o for o in shown if "image/png" in o.get("data", {})]
+    assert picture["metadata"] == {"image/png": {"alt": "a line"}}
+    assert picture["data"].keys() == {"image/png"}
+    assert "<b>alone</b>" in outputs(course)
+
+
+def test_demonstrations_are_timed_with_an_empty_cache_and_nothing_is_written(course: Path) -> None:
+    look = "import os; assert not os.listdir(os.environ['XDG_CACHE_HOME']); time.sleep(0.2)\n"
+    edit(course / SOURCE, "import sys\n", look + "import sys\n")
+    before, said = snapshot(course), []
+    sums = time_lessons(course, ["01"], say=said.append)
+    assert snapshot(course) == before
+    assert sums.keys() == {"01_counting"}
+    assert sums["01_counting"].passed > 0.2 and 0 < sums["01_counting"].computed < 60
+    seconds = r" +\d+\.\d s \( +\d+\.\d s computed\)  "
+    assert re.match(f"01_counting:{seconds}cell   9  import os", said[0])
+    assert re.match(rf"01_counting:{seconds}in \d demonstrations, cache empty", said[-2])
+    assert re.match(f"01_counting:{seconds}in all other cells", said[-1])
 
 
 def test_a_public_function_that_learners_are_not_given_stops_the_build(course: Path) -> None:

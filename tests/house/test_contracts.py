@@ -15,33 +15,38 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors expect own_notebook checking seeds device fingerprint costs lesions diagnose "
-        "diagnose_depth diagnose_costs diagnose_bottlenecks paths unraveled diagnose_unraveled "
-        "models bottlenecks identity weights checks probes data training shortcuts "
-        "preactivation propagation gates starts memory diagnose_preactivation "
-        "diagnose_propagation diagnose_gates checks_preactivation transformers streams "
-        "diagnose_transformers transformer_checks sequences sequence_training experiments "
-        "trained reference transformer_studies plots own_progress path_plots widgets "
-        "block_explorer order_diagram propagation_explorer transformer_figures path_explorer "
-        "__init__"
+        "errors files downloads expect own_notebook checking seeds device fingerprint costs "
+        "lesions diagnose diagnose_depth diagnose_costs diagnose_bottlenecks paths unraveled "
+        "diagnose_unraveled solvers recompute diagnose_continuous continuous models bottlenecks "
+        "identity weights checks probes data augmentation execution surroundings stacks "
+        "memory_limits checkpoints training train_loops bench_page bench_train shortcuts "
+        "conv_units conv_lesions preactivation propagation gates starts memory "
+        "diagnose_preactivation diagnose_propagation diagnose_gates checks_preactivation "
+        "transformers streams diagnose_transformers transformer_checks dense reuse unet "
+        "diagnose_dense diagnose_unet dense_checks segmentation denoising sequences "
+        "sequence_training experiments trained reference full_scale transformer_studies "
+        "dense_studies continuous_studies unraveled_conv plots own_progress path_plots "
+        "continuous_plots widgets block_explorer order_diagram propagation_explorer "
+        "transformer_figures path_explorer dense_figures dense_explorer step_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config text json_bounds spreadsheet scratch records lesson notebook wire outputs "
-        "imports versions source stubs student proxy gradients judge sandbox.__init__ "
-        "sandbox.plan sandbox.nothing sandbox.syscalls sandbox.seccomp sandbox.landlock "
-        "sandbox.mounts sandbox.gpus sandbox.cgroups sandbox.confine sandbox.warden "
-        "sandbox.launch sandbox.huge_pages sandbox.forkserver sandbox.probe sandbox.process "
-        "doctor zmtp connection channels kernel_app kernel judge_process graded_notebook sealed "
-        "forbidden grade work frames parcels worker pool node cluster_settings cluster_link "
-        "roster cluster places ledger collect gradebook_rows marks staging gradebook packing "
-        "filing release executed build check progress charts feedback report handout gradescope "
+        "errors config unused text spreadsheet trees scratch records lesson json_bounds "
+        "notebook wire outputs imports versions source stubs student proxy gradients judge "
+        "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.calls "
+        "sandbox.seccomp sandbox.landlock sandbox.furnishing sandbox.mounts sandbox.gpus "
+        "sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch sandbox.huge_pages "
+        "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app zmtp "
+        "channels kernel judge_process graded_notebook sealed forbidden grade work places locks "
+        "gradebook_rows marks staging pages frames parcels worker pool headstart node "
+        "cluster_settings cluster_link roster cluster ledger collect gradebook packing filing "
+        "release executed build times check progress charts feedback report handout gradescope "
         "class_marks class_entries formats canvas gradescope_zip exports class_picture "
         "lesson_report classroom watching due recorder feedback_pages desk explain classrun "
         "proposal regrade regrade_report demo_course demo bench.__init__ bench.workload "
         "bench.courses bench.meter bench.floor bench.spread bench.record bench.arms bench.turns "
-        "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes bench.run "
-        "bench.simulation bench.summary bench.chart bench.page bench.command cli_class "
-        "cli_results cli __init__"
+        "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes "
+        "bench.run bench.simulation bench.summary bench.chart bench.page bench.command "
+        "cli_class cli_results cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
@@ -55,6 +60,7 @@ NBGRADER = {
     "gradebook_rows",
     "marks",
     "packing",
+    "pages",
     "release",
     "staging",
 }

@@ -116,6 +116,16 @@ def test_an_executed_notebook_shows_its_figures_and_no_trace_of_the_machine(path
 
 
 @pytest.mark.parametrize("path", SOURCES)
+def test_every_picture_has_a_text_of_its_own(path: Path) -> None:
+    notebook = json.loads(path.with_suffix(".ipynb").read_text(encoding="utf-8"))
+    codes = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    pictures = [o for c in codes for o in c["outputs"] if "image/png" in o.get("data", {})]
+    texts = [picture["metadata"].get("image/png", {}).get("alt", "") for picture in pictures]
+    assert all(40 <= len(text) <= 400 for text in texts), texts
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("path", SOURCES)
 def test_the_readme_lists_the_lesson_as_its_header_has_it(path: Path) -> None:
     header = read_source(path).header
     row = f"| {path.stem[:2]} {header['title']} | {header['minutes']} | {header['points']} |"

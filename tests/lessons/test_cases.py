@@ -18,12 +18,15 @@ from nbproctor.records import Verdict
 
 ROOT = Path(__file__).parents[2]
 LESSONS = {
+    "00_start": "start_cases",
     "01_degradation": "degradation_cases",
     "02_residual_block": "residual_block_cases",
     "03_bottlenecks": "bottlenecks_cases",
     "04_identity_mappings": "identity_mappings_cases",
     "05_unraveled": "unraveled_cases",
     "06_transformer_residuals": "transformer_cases",
+    "07_dense_and_unet": "dense_cases",
+    "08_continuous_depth": "continuous_depth_cases",
 }
 MUTANTS = [
     pytest.param(name, mutant, id=f"{name[:2]}-{mutant.exercise}-{mutant.name}")
@@ -87,7 +90,9 @@ def test_the_lessons_own_solutions_pass(name: str) -> None:
 
 
 def test_there_are_enough_cases() -> None:
-    for module in LESSONS.values():
+    for name, module in LESSONS.items():
         cases = importlib.import_module(module)
+        if name == "00_start":  # one line to write
+            continue
         assert len(cases.MUTANTS) >= 25
         assert len(cases.VARIANTS) >= 10

@@ -429,8 +429,20 @@ MUTANTS = [
     mutant(
         "wired",
         "rezero starts at one",
-        "no gain",
+        "the gain starts at 1: it starts at 0",
         (ZERO, "self.gain = nn.Parameter(torch.ones(1))"),
+    ),
+    mutant(
+        "wired",
+        "rezero starts at a tenth",
+        "the gain starts at 0.1: it starts at 0",
+        (ZERO, "self.gain = nn.Parameter(torch.full((1,), 0.1))"),
+    ),
+    mutant(
+        "wired",
+        "rezero gain unused",
+        "there is no gain",
+        (REZERO, "return x + self.branch(x)"),
     ),
     mutant(
         "wired",
@@ -466,13 +478,13 @@ MUTANTS = [
     mutant(
         "wired",
         "layerscale starts at zero",
-        "starts at 0.1",
+        "the gain starts at 0: it starts at 0.1",
         (TENTH, "self.gain = nn.Parameter(torch.zeros(width))"),
     ),
     mutant(
         "wired",
         "layerscale starts at one",
-        "pre-norm",
+        "the gain starts at 1: it starts at 0.1",
         (TENTH, "self.gain = nn.Parameter(torch.ones(width))"),
     ),
     mutant("wired", "layerscale gain unused", "no gain", (SCALE, "pass")),

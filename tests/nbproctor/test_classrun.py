@@ -7,30 +7,35 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from courses import course, released, submit
+from courses import course, nbgrader, released, submit
 from databases import rows_of, running_server
 from fixtures import RIGHT, TINY, fill, notebook, own_cell, write
 from killing import descendants
 from nbgrader.api import Gradebook
 
+from nbproctor import pages
 from nbproctor.classrun import grade_class
 from nbproctor.due import Rerun
 from nbproctor.errors import ConfigError, GradebookError, SandboxError
 from nbproctor.gradebook import Course
+from nbproctor.locks import course_lock
 from nbproctor.places import LEDGER, LOCK
 from nbproctor.pool import LocalCrew
 from nbproctor.sandbox.plan import Level
 from nbproctor.sealed import read_sealed
+from nbproctor.staging import FeedbackExporter
 from nbproctor.watching import Outcome, Quiet, Summary
-from nbproctor.work import Done, Job, LessonPack
+from nbproctor.work import Done, Job, LessonPack, PageJob, Task
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.slow
 
 HALF_RIGHT = {**RIGHT, "half": "def half(x):\n    return 0.5 if x == 1 else 7"}
 WRONG = {"double": "def double(x):\n    return x", "half": RIGHT["half"], "essay": ""}
@@ -64,12 +69,13 @@ class Counted(LocalCrew):
 
     executed: list[str]
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Done]:
+    def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:
         return super().grade(self._noted(jobs))
 
-    def _noted(self, jobs: Iterable[Job]) -> Iterator[Job]:
+    def _noted(self, jobs: Iterable[Task]) -> Iterator[Task]:
         for job in jobs:
-            self.executed.append(job.student)
+            if isinstance(job, Job):
+                self.executed.append(job.student)
             yield job
 
 
@@ -261,6 +267,19 @@ def test_a_damaged_result_is_said_and_executed_again(again: Path) -> None:
     summary, watch, executed = run(again, "ann", "bob")
     assert "the ledger is damaged" in watch.said[0] and len(executed) == 4
     assert summary.is_complete and rows_of(url(again)) == before
+    assert nbproctor(again, "ledger", "verify").returncode == 0
+    data = bytearray((again / LEDGER).read_bytes())
+    for page in range(2, len(data) // 4096):  # the header stays: it opens, and then cannot be read
+        data[page * 4096] ^= 0xFF
+    (again / LEDGER).write_bytes(data)
+    told = nbproctor(again, "ledger", "verify")
+    assert told.returncode == 1 and "the file is damaged" in told.stdout
+    done = nbproctor(again, "grade", "tiny", "ann", "--quiet")
+    assert done.returncode == 0 and done.stdout == "", done.stderr
+    assert "the ledger is damaged" in done.stderr
+    assert f"The damaged one is now {again / LEDGER}.damaged-2" in done.stderr
+    assert rows_of(url(again)) == before
+    assert nbproctor(again, "ledger", "verify").stdout == f"{again / LEDGER}: no problems\n"
 
 
 def test_another_lesson_version_or_limit_is_graded_again(again: Path) -> None:
@@ -331,10 +350,47 @@ def test_one_run_at_a_time(again: Path) -> None:
 
     with (again / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("4711")
+        lock.write("process 4711")
         lock.flush()
-        with pytest.raises(ConfigError, match="another process\n  got: process 4711"):
+        with pytest.raises(ConfigError, match="being graded by another process") as caught:
             run(again)
+        assert "got: process 4711" in str(caught.value)
+        lock.truncate(0)
+        timer = threading.Timer(1.0, fcntl.flock, [lock, fcntl.LOCK_UN])  # it ends meanwhile
+        timer.start()
+        assert run(again)[0].how == {"unchanged": 7}
+        timer.join()
+
+
+def test_a_course_that_cannot_be_locked_says_so(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir(parents=True)
+    with pytest.raises(IsADirectoryError), course_lock(tmp_path, "a test"):
+        pass
+
+
+def test_nbgraders_command_and_ours_keep_each_other_out(again: Path) -> None:
+    """Whichever comes second waits for some seconds, then says who is at work."""
+    long = {**RIGHT, "double": "import time\ntime.sleep(40)\n" + RIGHT["double"]}
+    submit(again, "ann", fill(released(again), long))
+    before = rows_of(url(again))
+    ours = [sys.executable, "-m", "nbproctor.cli", "grade", "tiny", "ann", "--quiet"]
+    theirs = [sys.executable, "-m", "nbgrader", "autograde", "tiny", "--student=ann", "--force"]
+    for first, name in ((ours, "nbproctor grade tiny"), (theirs, "nbgrader autograde tiny")):
+        process = subprocess.Popen(first, cwd=again, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while name not in (again / LOCK).read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        told = nbgrader(again, "autograde", "tiny", "--student=bob", "--force", fails=True)
+        assert "is being graded by another process" in told
+        assert f"got: process {process.pid} ({name})" in told and str(again) in told
+        done = nbproctor(again, "grade", "tiny", "bob")
+        assert done.returncode == 2 and f"got: process {process.pid} ({name})" in done.stderr
+        told = nbgrader(again, "generate_feedback", "tiny", "--student=bob", fails=True)
+        assert f"got: process {process.pid} ({name})" in told
+        assert process.poll() is None and rows_of(url(again)) == before
+        process.kill()
+        process.wait()
+    nbgrader(again, "autograde", "tiny", "--student=bob", "--force")
 
 
 def test_the_sandbox_asked_for_decides(again: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,3 +543,58 @@ def test_feedback_is_that_of_nbgraders_command(again: Path, tmp_path: Path) -> N
     assert run(again, feedback=True)[2] == []
     written = {name for name in ours if (again / name).stat().st_ino != before[name]}
     assert {name.split("/")[1] for name in written} == {"cy", "dan"}
+
+
+def test_pages_are_made_by_workers_or_here_where_only_this_process_can(
+    again: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock = again.parent / "stock"
+    shutil.copytree(again, stock, copy_function=shutil.copy2)
+    Course(stock).generate_feedback("tiny")
+    expected, made_here = pages_of(stock), list[str]()
+    inner = FeedbackExporter.from_filename
+
+    def noted(self: Any, filename: str, *args: Any, **kwargs: Any) -> Any:
+        made_here.append(filename)
+        return inner(self, filename, *args, **kwargs)
+
+    monkeypatch.setattr(FeedbackExporter, "from_filename", noted)
+    run(again, feedback=True)
+    assert pages_of(again) == expected and made_here == []
+    shutil.rmtree(again / "feedback")
+    monkeypatch.setattr(pages, "LIBRARIES", [*pages.LIBRARIES, "numpy"])  # workers have other ones
+    pages._versions.cache_clear()
+    run(again, "ann", feedback=True)
+    assert {Path(name).parts[-3] for name in made_here} == {"ann"}
+    made_here.clear()
+    with (again / "nbgrader_config.py").open("a") as config:
+        config.write("c.HTMLExporter.embed_images = True\n")  # reads files beside the notebook
+    summary, _, executed = run(again, feedback=True)
+    assert len(made_here) == 6 * 2 - 1 and executed == [] and not summary.without_feedback
+    pages._versions.cache_clear()
+
+
+def test_a_page_that_cannot_be_made_concerns_its_student_only(again: Path) -> None:
+    path = again / "autograded" / "ann" / "tiny" / "tiny.ipynb"
+    path.chmod(0o644)
+    data = path.read_bytes()
+
+    class Spoils(Counted):
+        """Damages a graded notebook when its page is about to be made."""
+
+        def _noted(self, jobs: Iterable[Task]) -> Iterator[Task]:
+            for job in super()._noted(jobs):
+                if isinstance(job, PageJob) and job.student == "ann":
+                    path.write_bytes(data[:-9])
+                    job = replace(job, graded=data[:-9])
+                yield job
+
+    def crew(packs: Mapping[str, LessonPack]) -> Spoils:
+        made = Spoils(packs, 1)
+        made.executed = []
+        return made
+
+    summary = grade_class(Course(again), "tiny", crew, Record(), ["ann", "bob"], feedback=True)
+    assert list(summary.without_feedback) == ["ann"]
+    assert "the graded notebook is not whole" in summary.without_feedback["ann"]
+    assert {name.split("/")[1] for name in pages_of(again)} == {"bob"}

@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import classes
 import pytest
 from clusters import BARE, Running, running
 from courses import course, released, submit
@@ -21,20 +23,21 @@ from distributed import Client
 from fixtures import RIGHT, TINY, fill, lesson
 
 from nbproctor import cluster as cluster_module
-from nbproctor import versions
+from nbproctor import node, versions
 from nbproctor.cluster import ClusterCrew
 from nbproctor.cluster_settings import Cluster, resources_from
 from nbproctor.config import Limits
 from nbproctor.errors import ClusterError, ConfigError
+from nbproctor.filing import Filing
 from nbproctor.grade import Graded
+from nbproctor.gradebook import Course
+from nbproctor.marks import MarksWriter, open_gradebook
 from nbproctor.notebook import HandedIn
+from nbproctor.pages import PageIds, order_for, settings_of
 from nbproctor.sandbox.plan import Level
 from nbproctor.work import Done, Grader, Job, LessonPack
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="layers are Linux's"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="layers are Linux's")
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cell_timeout_s=5.0, call_timeout_s=5.0)
@@ -294,14 +297,30 @@ def test_a_job_that_kills_its_workers_is_given_up(tiny: Tiny, tmp_path: Path, al
 def test_workers_that_reach_the_end_of_their_time_cost_nothing(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If leaving counted as dying, one time would be enough here for an error."""
+    """If leaving counted as dying, one time would be enough here for an error.
+
+    Workers live twice as long as one needs to start and to grade a little on this machine.
+    """
     monkeypatch.setattr(cluster_module, "TRIES", 1)
-    with running(tmp_path) as hosts, Session(tiny.pack, hosts.address) as session:
+    with running(tmp_path / "measured") as hosts:
+        began = time.monotonic()
+        hosts.add(nanny=True)
+        assert_all_right(grade_class(tiny, hosts, 2), 2)
+        lifetime_s = 2 * (time.monotonic() - began)
+    with running(tmp_path / "lived") as hosts, Session(tiny.pack, hosts.address) as session:
+        given = count()
+
+        def until_two_have_left() -> Iterator[Job]:
+            while hosts.log().count("worker-lifetime-reached") < 2:
+                yield tiny.job(f"s{next(given)}")
+
         for _ in range(2):
-            options = ("--lifetime", "6s", "--lifetime-stagger", "2s", "--lifetime-restart")
-            hosts.add(*options, nanny=True)
-        assert_all_right(session.grade(tiny.jobs(100)), 100)
-        assert hosts.log().count("worker-lifetime-reached") >= 2
+            lives = ("--lifetime", f"{lifetime_s:.1f}s", "--lifetime-stagger", "1s")
+            hosts.add(*lives, "--lifetime-restart", nanny=True)
+        result = session.grade(until_two_have_left())
+    assert result.errors == {}
+    assert len(result.scores) == next(given) > 0
+    assert set(result.scores.values()) == {5.0}
 
 
 def test_a_worker_that_is_told_to_end_costs_nothing(
@@ -330,19 +349,22 @@ def test_workers_may_come_after_grading_began(tiny: Tiny, tmp_path: Path) -> Non
 
 
 def test_a_worker_that_hangs_is_left_alone(tiny: Tiny, tmp_path: Path) -> None:
-    with (
-        running(tmp_path) as hosts,
-        Session(tiny.pack, hosts.address, job_timeout_s=30.0) as session,
-    ):
+    """It is waited for three times as long as both took to start and to grade a little."""
+    with running(tmp_path) as hosts:
+        began = time.monotonic()
         hosts.add()
         hosts.add()
+        assert_all_right(grade_class(tiny, hosts), 4)
+        patience_s = 3 * (time.monotonic() - began)
+        session = Session(tiny.pack, hosts.address, job_timeout_s=patience_s)
 
         def stop(results: int) -> None:
             if results == 4:  # both have had a result each, for who is idle takes over
                 hosts.workers[0].send_signal(signal.SIGSTOP)
 
-        assert_all_right(session.grade(tiny.jobs(10), stop), 10)
-    assert len([line for line in session.said if "has not answered within 30 s" in line]) == 1
+        with session:
+            assert_all_right(session.grade(tiny.jobs(10), stop), 10)
+    assert len([line for line in session.said if "has not answered within" in line]) == 1
 
 
 @pytest.mark.parametrize("good_comes_after_s", [0.0, 6.0])
@@ -613,13 +635,39 @@ def test_a_class_is_graded_on_a_cluster_and_again_without(tmp_path: Path) -> Non
     with running(tmp_path / "cluster") as hosts:
         hosts.add()
         hosts.add()
-        status, told, errors = command(tmp_path / "course", "--scheduler", hosts.address)
+        options = ["--scheduler", hosts.address, "--feedback"]
+        status, told, errors = command(tmp_path / "course", *options)
         assert (status, errors) == (0, "")
         assert {line["student"]: line["score"] for line in told} == scores
         assert {line["how"] for line in told} == {"graded"}
     status, told, _ = command(tmp_path / "course", "--workers", "1")
     assert (status, {line["how"] for line in told}) == (0, {"unchanged"})
     assert {line["student"]: line["score"] for line in told} == scores
+    made = sorted((tmp_path / "course" / "feedback").glob("*/tiny/tiny.html"))
+    pages = {path: path.read_bytes() for path in made}
+    Course(tmp_path / "course").generate_feedback("tiny")
+    assert len(pages) == 6 and pages == {path: path.read_bytes() for path in made}
+
+
+def test_a_node_makes_a_page_or_says_that_it_cannot(tmp_path: Path) -> None:
+    classes.grade_as(classes.tiny_course(tmp_path), {"ann": classes.Graded()})
+    course = Course(tmp_path)
+    course.generate_feedback("tiny")
+    graded = (tmp_path / "autograded" / "ann" / "tiny" / "tiny.ipynb").read_bytes()
+    engine = open_gradebook(course.coursedir.db_url)
+    penalties = Filing(course, "tiny", ["tiny"]).penalties
+    shown = MarksWriter(engine, "tiny", penalties).shown(["ann"])["ann"]["tiny"]
+    engine.dispose()
+    ids, settings = PageIds("tiny", "ann", "tiny"), settings_of(course.config)
+    assert settings is not None and "db_url" not in settings
+    order = order_for(settings, ids, shown)
+    page = tmp_path / "feedback" / "ann" / "tiny" / "tiny.html"
+    assert node.make_page(order, graded) == (node.Answer.GRADED, "", page.read_bytes())
+    other = json.loads(order)
+    other["versions"]["nbconvert"] = "1.0"
+    nothing = (node.Answer.GRADED, "", b"")
+    assert node.make_page(json.dumps(other).encode(), graded) == nothing
+    assert node.make_page(order, graded.replace(b"passed", b"failed")) == nothing
 
 
 @pytest.mark.slow

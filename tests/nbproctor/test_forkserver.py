@@ -120,6 +120,21 @@ def test_a_server_that_was_killed_is_replaced(monkeypatch: pytest.MonkeyPatch) -
     first.requests.close()
 
 
+def test_only_the_servers_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds the memory of its imports."""
+    monkeypatch.setattr(forkserver, "_servers", {})
+    made = {name: warm_server([name], TIMEOUT_S) for name in ("abc", "array")}
+    warm_server(["abc"], TIMEOUT_S)
+    made["ast"] = warm_server(["ast"], TIMEOUT_S)
+    try:
+        assert [s is not None and s.is_usable for s in made.values()] == [True, False, True]
+        assert warm_server(["abc"], TIMEOUT_S) is made["abc"]
+        assert len(forkserver._servers) == 2
+    finally:
+        for server in forkserver._servers.values():
+            server.stop()
+
+
 def test_what_starts_a_thread_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forkserver, "_servers", {})
     module = "nbproctor_starts_a_thread"

@@ -19,6 +19,10 @@ from nbproctor.sealed import read_sealed
 pytestmark = pytest.mark.slow
 
 SCRIPT = "<script>alert(1)</script> <img src=x onerror=alert(2)>\n\n[go](javascript:alert(3)) now"
+PICTURE = """\
+from IPython.display import display
+text = {"image/png": {"alt": 'a "curve" <img src=x onerror=alert(4)>'}}
+display({"image/png": "aGk="}, metadata=text, raw=True)"""
 HALF_RIGHT = {**RIGHT, "half": "def half(x):\n    return 0.5 if x == 1 else 7"}
 NOISY = {**RIGHT, "double": "import sys\nprint('hm', file=sys.stderr)\n" + RIGHT["double"]}
 
@@ -37,6 +41,7 @@ def test_stock_commands_grade_through_the_judge(tmp_path: Path) -> None:
         cell.metadata["tags"] = ["skip-execution"]
     noted = fill(blank, {**RIGHT, "essay": SCRIPT})
     noted.cells.append(own_cell(SCRIPT, "markdown"))
+    noted.cells.append(own_cell(PICTURE))
     submit(folder, "ann", noted)
     submit(folder, "bob", fill(blank, HALF_RIGHT))
     submit(folder, "cy", fill(blank, NOISY))
@@ -53,8 +58,10 @@ def test_stock_commands_grade_through_the_judge(tmp_path: Path) -> None:
     nbgrader(folder, "generate_feedback", "tiny")
     page = (folder / "feedback" / "ann" / "tiny" / "tiny.html").read_text()
     assert "alert(1)" in page, "the student's text is shown"
+    text = 'a "curve" &lt;img src=x onerror=alert(4)&gt;'
+    assert f"alt='{text}'" in page, "a picture keeps its text, as text"
     for dangerous in ("<script>alert", "onerror", 'href="javascript'):
-        assert dangerous not in page
+        assert dangerous not in page.replace(text, "")
     feedback = (folder / "feedback" / "eve" / "tiny" / "tiny.html").read_text()
     assert "three is not doubled" not in feedback and "assert double(2) == 4" in feedback
     assert "BEGIN HIDDEN" not in feedback and "[1, 1]" not in feedback

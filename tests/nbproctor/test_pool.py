@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from fixtures import RIGHT, fill, lesson
 from killing import command_of, descendants
+from traitlets.config import Config
 
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, GraderError
+from nbproctor.headstart import head_start
 from nbproctor.notebook import HandedIn
 from nbproctor.pool import LocalCrew
 from nbproctor.records import Verdict
@@ -25,7 +27,6 @@ from nbproctor.work import Done, Job, LessonPack
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc"),
 ]
 
@@ -90,7 +91,7 @@ def test_jobs_are_taken_as_workers_become_free(pack: LessonPack, tmp_path: Path)
         assert len(taken) == 6
         left = workers_of(os.getpid())
         assert len(left) == 2
-        assert all(is_right(done) for done in crew.grade(jobs(tmp_path, 2)))
+        assert [is_right(done) for done in crew.grade(jobs(tmp_path, 2))] == [True, True]
         assert workers_of(os.getpid()) == left, "workers stay for the next class"
     await_end(left)
 
@@ -125,14 +126,16 @@ def test_a_job_that_costs_two_workers_is_done(pack: LessonPack, tmp_path: Path) 
         "for name in os.listdir('/proc'):\n"
         "    if name.isdigit() and int(name) != os.getpid():\n"
         "        words = open(f'/proc/{name}/cmdline').read()\n"
-        "        if 'nbproctor.worker' in words: os.kill(int(name), signal.SIGKILL)\n"
+        "        parent = open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[1]\n"
+        f"        if 'nbproctor.worker' in words and parent == '{os.getpid()}':\n"
+        "            os.kill(int(name), signal.SIGKILL)\n"  # not those of other runs
         + RIGHT["double"]
     )
     first, *_ = jobs(tmp_path, 1, deadly)
     with LocalCrew({"tiny": pack}, 1) as crew:
         finished = list(crew.grade([first, *jobs(tmp_path, 2)]))
     assert "2 workers ended while grading it: SIGKILL" in finished[0].error
-    assert all(is_right(done) for done in finished[1:])
+    assert [is_right(done) for done in finished[1:]] == [True, True]
 
 
 def test_closing_ends_what_runs(pack: LessonPack, tmp_path: Path) -> None:
@@ -183,3 +186,59 @@ def test_workers_that_cannot_start_end_the_run(
 def test_there_must_be_a_worker(pack: LessonPack) -> None:
     with pytest.raises(ConfigError, match="nobody would grade"):
         LocalCrew({"tiny": pack}, 0)
+
+
+def test_a_first_worker_is_ready_before_there_is_a_job(pack: LessonPack, tmp_path: Path) -> None:
+    course = Config(
+        {"CourseDirectory": {"source_directory": "solutions", "release_directory": "r"}}
+    )
+    for name, data in (("solutions", pack.source), ("r", pack.release)):
+        (tmp_path / name / "tiny").mkdir(parents=True)
+        (tmp_path / name / "tiny" / "tiny.ipynb").write_bytes(data)
+    with head_start(tmp_path, course, "ti") as first:
+        assert first is not None
+        deadline = time.monotonic() + 120
+        while not (servers := servers_of(first.process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        with LocalCrew({"tiny": pack}, 2, first) as crew:
+            assert all(is_right(done) for done in crew.grade(jobs(tmp_path, 1)))
+            assert workers_of(os.getpid()) == [first.process.pid]
+            assert servers_of(first.process.pid) == servers
+            assert all(is_right(done) for done in crew.grade(jobs(tmp_path, 3)))
+            left = workers_of(os.getpid())
+            assert len(left) == 2
+    await_end([*left, *servers])
+
+
+def test_a_first_worker_that_nobody_takes_ends(pack: LessonPack, tmp_path: Path) -> None:
+    (tmp_path / "source" / "tiny").mkdir()
+    (tmp_path / "source" / "tiny" / "tiny.ipynb").write_bytes(pack.source)
+    (tmp_path / "release" / "tiny").mkdir()
+    (tmp_path / "release" / "tiny" / "tiny.ipynb").write_bytes(pack.release)
+    with head_start(tmp_path, Config(), "tiny") as first:
+        assert first is not None
+        while not (below := list(descendants(first.process.pid))):
+            time.sleep(0.01)
+    await_end([first.process.pid, *below])
+    with head_start(tmp_path, Config(), "other") as first:
+        assert first is None
+    elsewhere = Config({"CourseDirectory": {"directory_structure": "{student_id}"}})
+    with head_start(tmp_path, elsewhere, "tiny") as first:
+        assert first is None
+
+
+def servers_of(pid: int) -> list[int]:
+    """Fork-servers of a worker; what they have forked has another name."""
+    return [
+        child for child in descendants(pid) if "nbproctor.sandbox.forkserver" in command_of(child)
+    ]
+
+
+def test_what_nothing_uses_is_not_imported() -> None:
+    program = (
+        "import sys; from nbproctor.unused import leave_out; leave_out()\n"
+        "import nbformat, nbgrader.apps; nbformat.validate(nbformat.v4.new_notebook())\n"
+        "print('jsonschema' in sys.modules, 'lark' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "True False\n", done.stderr

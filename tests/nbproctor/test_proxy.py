@@ -263,3 +263,59 @@ assert torch.allclose(weight.grad, x.detach().sum(0)) and count() == 2
     }
     [outcome] = judge_sources([LAZY_STUDENT], [SETUP], [told])
     assert outcome.verdict is Verdict.PASSED, outcome.message
+
+
+CHANGING_STUDENT = f"""
+{SETUP}
+from nbproctor.student import StudentEnd
+sent, inner = [], StudentEnd._news_of
+def news_of(self, *args):
+    value = inner(self, *args)
+    # What is too wide to be compared always travels.
+    sent.append(value is not None and value.dtype is not torch.complex128)
+    return value
+StudentEnd._news_of = news_of
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[0.0, 1.0, 2.0, 3.0]] * 2)[:, ::2].T)
+        self.small = nn.Parameter(torch.ones(2, dtype=torch.float16))
+        self.wide = nn.Parameter(torch.ones(2, dtype=torch.complex128))
+def taken():
+    count = sum(sent)
+    sent.clear()
+    return count
+def nothing(line): pass
+def behind(line): line.weight.data[0, 0] = -0.0
+def spoilt(line): line.small.data[0] = float("nan")
+def replaced(line): line.wide = nn.Parameter(torch.zeros(2, dtype=torch.complex128))
+def widened(line): line.double()
+"""
+
+
+def test_only_parameters_that_changed_travel_again() -> None:
+    """Also what changed unseen by torch, or from one zero to the other."""
+    test = """
+line = Line()
+named = dict(line.named_parameters())
+weight, small = named["weight"], named["small"]
+assert taken() == 2 and weight.tolist() == [[0.0, 0.0], [2.0, 2.0]]
+nothing(line)
+assert taken() == 0
+behind(line)
+assert taken() == 1 and weight[0, 0].item().hex() == "-0x0.0p+0"
+with torch.no_grad():
+    weight.fill_(7.0)
+nothing(line)
+assert taken() == 1 and dict(line.named_parameters())["weight"].tolist() == [[7.0, 7.0]] * 2
+replaced(line)
+assert dict(line.named_parameters())["wide"].abs().sum() == 0 and taken() == 0
+spoilt(line)
+assert taken() == 1 and bool(small[0].isnan())
+widened(line)
+assert taken() >= 2 and dict(line.named_parameters())["small"].dtype is torch.float64
+"""
+    names = "Line taken nothing behind spoilt replaced widened".split()
+    told = {"source": test, "grade_id": "t", "names": names, "hidden": range(0), "points": 1.0}
+    [outcome] = judge_sources([CHANGING_STUDENT], [SETUP], [told])
+    assert outcome.verdict is Verdict.PASSED, outcome.message

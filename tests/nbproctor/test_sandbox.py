@@ -17,12 +17,12 @@ from nbproctor.check import check_notebook
 from nbproctor.cli import main
 from nbproctor.config import MIB, Limits
 from nbproctor.doctor import examine, health_lines
-from nbproctor.errors import SandboxError
+from nbproctor.errors import GraderError, SandboxError
 from nbproctor.grade import grade_submission
 from nbproctor.kernel import StudentKernel
 from nbproctor.notebook import read_submission
 from nbproctor.report import check_lines
-from nbproctor.sandbox import process, seccomp
+from nbproctor.sandbox import calls, process
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed, environment_paths, strongest_level
 from nbproctor.sandbox.warden import Reason
@@ -138,6 +138,7 @@ def test_the_level_used_is_the_strongest_one() -> None:
 
 def test_visible_paths_hold_no_sources_of_lessons() -> None:
     visible = [Path(path).resolve() for path in environment_paths()]
+    assert (ROOT / "utils" / "plusx").resolve() in visible
     for secret in ("solutions", "autograder/class_demo", "tests", "notebooks"):
         for path in visible:
             assert not (ROOT / secret).resolve().is_relative_to(path)
@@ -153,7 +154,8 @@ def test_tables_of_system_calls_agree_with_this_system() -> None:
         words = line.replace("__NR3264_", "__NR_").split()
         if len(words) == 3 and words[1].startswith("__NR_") and words[2].isdigit():
             defined.setdefault(words[1].removeprefix("__NR_"), int(words[2]))
-    known = {**seccomp.NUMBERS, **{name: call[:2] for name, call in seccomp.BY_PID.items()}}
+    known = {**calls.NUMBERS, **calls.PRETENDED, **calls.WITHOUT_NAMESPACES}
+    known |= {name: call[:2] for name, call in calls.BY_PID.items()}
     ours = {name: call[1] for name, call in known.items() if name in defined}
     assert ours == {name: defined[name] for name in ours}
     assert len(ours) > 50
@@ -249,6 +251,34 @@ def test_what_runs_in_a_sandbox_has_its_own_copies_of_files(level: Level, tmp_pa
         done = kernel.execute("f = open('table.csv', 'a'); f.write('!'); f.close()", 20, 10_000)
         assert done.outputs.error == ""
     assert (tmp_path / "table.csv").read_text() == "1,2"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_files_that_do_not_fit_are_told_with_their_size(level: Level, tmp_path: Path) -> None:
+    (tmp_path / "small.csv").write_text("1,2")
+    (tmp_path / "large.csv").write_bytes(bytes(3 * MIB))
+    (tmp_path / "lesson.ipynb").write_bytes(bytes(3 * MIB))  # is not copied
+    fits = StudentKernel(Limits(max_disk_bytes=4 * MIB), level, tmp_path)
+    with fits as kernel:
+        kernel.start()
+    with (
+        StudentKernel(Limits(max_disk_bytes=2 * MIB), level, tmp_path) as kernel,
+        pytest.raises(GraderError) as caught,
+    ):
+        kernel.start()
+    assert not isinstance(caught.value, SandboxError), "the machine is not at fault"
+    message = caught.value.args[0]
+    assert f"{3 * MIB + 3} bytes" in message and "there is room for" in message
+    assert str(tmp_path) in message and "large.csv" in message
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_file_that_cannot_be_copied_is_named(level: Level, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.csv"
+    with pytest.raises(GraderError) as caught:
+        Sandboxed(level, PROBE, Limits(), arguments=BUSY, copies={"x.csv": str(gone)})
+    assert not isinstance(caught.value, SandboxError)
+    assert str(gone) in caught.value.args[0] and "No such file" in caught.value.args[0]
 
 
 HONEST = {

@@ -1,8 +1,12 @@
-"""Figures are drawn in memory, and closed after each test."""
+"""Figures are drawn in memory, and closed after each test. Modules beside are imported by name."""
+
+import sys
+from pathlib import Path
 
 import matplotlib
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
 matplotlib.use("agg")
 
 

@@ -23,13 +23,14 @@ def test_names_of_points_do_not_hide_each_other():
     axis.set(xscale="log", yscale="log", xlim=(1, 100), ylim=(1, 100))
     runs = torch.tensor([9.0, 11.0])
     points = {f"point {n}": plots.Point(10.0 + n / 2, 10, runs, "first") for n in range(4)}
-    plots.plot_points(axis, points)
+    plots.plot_points(axis, points, {"plain": "dense"})
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["dense"]
     drawing.canvas.draw()
     assert [text.get_text() for text in axis.texts] == list(points)
     boxes = [text.get_window_extent() for text in axis.texts]
     assert all(box.count_overlaps(boxes) == 1 for box in boxes)  # with itself
     with pytest.raises(ArgumentError, match="plot_points"):
-        plots.plot_points(axis, {"a": plots.Point(1, 1, runs, "no such role")})
+        plots.plot_points(axis, {"a": plots.Point(1, 1, runs, "no such role")}, {})
 
 
 def test_fields_are_boxed():
@@ -60,7 +61,7 @@ def test_groups_of_the_block_explorer_fit_the_width():
 
 def test_the_block_explorer_has_a_still_figure_and_its_controls():
     explorer = block_explorer.BlockExplorer()
-    bundle = explorer._repr_mimebundle_()
+    bundle, _ = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(PNG)
     inputs = explorer.inputs()
     assert explorer.draw(**{name: item.value for name, item in inputs.items()}) == explorer.still()

@@ -226,8 +226,10 @@ def test_progress_is_what_was_checked(tmp_path, monkeypatch):
 
 def test_progress_needs_lessons(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    assert "stands alone" in str(plusx.progress())
+    assert list(plusx.progress()._repr_mimebundle_()) == ["text/plain"]
     with pytest.raises(ArgumentError, match="no lessons here"):
-        plusx.progress()
+        plusx.progress(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"lessons": [1]}'])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from plusx import ArgumentError, data, load_data
+from plusx import ArgumentError, load_data
 from plusx.data import PATTERNS, SHAPES, Data, make_shapes
 
 
@@ -64,54 +64,6 @@ def test_discs_are_fuller_than_rings_and_crosses():
     }
     assert brightness["disc"] > brightness["ring"]
     assert brightness["square"] > brightness["cross"]
-
-
-class FakeSet:
-    """Stands for a data set of torchvision's: nothing is fetched."""
-
-    classes = ("cat", "dog")
-    asked: list = []  # noqa: RUF012
-
-    def __init__(self, root, train, download):
-        self.asked.append((root, train, download))
-        draw = torch.Generator().manual_seed(int(train))
-        self.data = torch.randint(256, self.size, generator=draw, dtype=torch.uint8)
-        self.targets = [n % 2 for n in range(self.size[0])]
-
-
-class FakeColour(FakeSet):
-    size = (6, 32, 32, 3)
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.data = self.data.numpy()  # as CIFAR10 has it
-
-
-class FakeGrey(FakeSet):
-    size = (6, 28, 28)
-
-
-@pytest.mark.parametrize(
-    ("source", "name", "fake", "shape"),
-    [
-        ("cifar10", "CIFAR10", FakeColour, (6, 3, 32, 32)),
-        ("fashion_mnist", "FashionMNIST", FakeGrey, (6, 1, 28, 28)),
-    ],
-)
-def test_fetched_sets_come_from_torchvision(monkeypatch, tmp_path, source, name, fake, shape):
-    from torchvision import datasets
-
-    monkeypatch.setattr(datasets, name, fake)
-    monkeypatch.setattr(data, "user_cache_path", lambda _: tmp_path)
-    FakeSet.asked.clear()
-    loaded = load_data(source)
-    assert FakeSet.asked == [(tmp_path / "data", True, True), (tmp_path / "data", False, True)]
-    assert loaded.train_images.shape == shape and loaded.classes == ("cat", "dog")
-    assert loaded.test_labels.tolist() == [0, 1, 0, 1, 0, 1]
-    pixels = torch.as_tensor(fake(tmp_path, True, True).data)
-    first = pixels[0].flatten()[0] / 255  # channel 0 of the first pixel
-    mean = (pixels[..., 0] if len(shape) == 4 and shape[1] == 3 else pixels).float().mean() / 255
-    assert torch.sign(loaded.train_images[0, 0, 0, 0]) == torch.sign(first - mean)
 
 
 def image_folder(root, sizes=(7,), classes=("a", "b")):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mistakes import some
 from torch import nn
 
 from plusx import diagnose_depth as diagnose
@@ -32,7 +33,7 @@ def test_wrong_logits_differ_and_leave_the_reference_alone(training):
         wrong = diagnose.wrong_plain_logits(net, x)
         assert all(torch.equal(before[name], t) for name, t in net.state_dict().items())
         right = net(x)
-    for sentence, value in wrong.items():
+    for sentence, value in some(wrong).items():
         assert value.shape == right.shape, sentence
         if "on the logits" not in sentence or (right < 0).any():
             assert not torch.allclose(value, right, rtol=1e-4), sentence
@@ -41,7 +42,7 @@ def test_wrong_logits_differ_and_leave_the_reference_alone(training):
 def test_wrong_gaps_differ():
     errors, others = [4.0, 7.0, 3.5], [1.0, 3.0, 2.5, 9.0]
     right = diagnose.right_gap(errors, others)
-    for sentence, value in diagnose.wrong_gaps(others, errors).items():
+    for sentence, value in some(diagnose.wrong_gaps(others, errors)).items():
         if sentence != "the sign is lost":
             assert value != pytest.approx(diagnose.right_gap(others, errors)), sentence
     assert right == pytest.approx((14.5 / 3 - 3.875) / (3.5833333 / 3 + 12.395833 / 4) ** 0.5)
@@ -54,16 +55,16 @@ def test_wrong_gradients_steps_and_fits_differ():
     weights = [p for p in net.parameters() if p.ndim > 1]
     loss = nn.functional.cross_entropy(net(images), labels)
     right = [g.norm().item() for g in torch.autograd.grad(loss, weights)]
-    for sentence, value in diagnose.wrong_weight_gradients(net, images, labels).items():
+    for sentence, value in some(diagnose.wrong_weight_gradients(net, images, labels)).items():
         assert value != pytest.approx(right), sentence
     tensors = [torch.randn(3, 4), 2 * torch.randn(5, 3)], [torch.randn(3, 4), torch.randn(5, 3)]
     step = diagnose.flat(diagnose.right_scaled_step(*tensors, 0.3))
-    for sentence, value in diagnose.wrong_scaled_steps(*tensors, 0.3).items():
+    for sentence, value in some(diagnose.wrong_scaled_steps(*tensors, 0.3)).items():
         assert not torch.allclose(value, step), sentence
     start, x = 0.6 * torch.rand(3, 4, 4) - 0.1, torch.rand(6, 4)
     for skip in (False, True):
         fit = diagnose.right_fit(start, x, skip, 0.1, 4)
-        for sentence, value in diagnose.wrong_fits(start, x, skip, 0.1, 4).items():
+        for sentence, value in some(diagnose.wrong_fits(start, x, skip, 0.1, 4)).items():
             same = ("the skip joins after", "x is added", "the ReLU acts on the weights' side")
             assert value != pytest.approx(fit, rel=1e-5) or sentence.startswith(same), sentence
 
@@ -72,11 +73,11 @@ def test_wrong_depths_and_identities_differ():
     torch.manual_seed(0)
     net = identity.plain_stack(3, width=5, inputs=4, classes=3)[1:]
     count = sum(p.numel() for p in identity.deepen(net, 4).parameters())
-    assert count not in diagnose.wrong_deeper_counts(net, 4).values()
+    assert count not in some(diagnose.wrong_deeper_counts(net, 4)).values()
     x = torch.randn(7, 4)
     with torch.no_grad():
-        for sentence, value in diagnose.wrong_deeper_logits(net, 4, x).items():
+        for sentence, value in some(diagnose.wrong_deeper_logits(net, 4, x)).items():
             assert value.shape != (7, 3) or not torch.allclose(value, net(x)), sentence
     x = 1000 * torch.rand(2, 3, 4, 5)
-    for sentence, value in diagnose.wrong_identity_convs(x).items():
+    for sentence, value in some(diagnose.wrong_identity_convs(x)).items():
         assert not torch.allclose(value, x, rtol=2e-6, atol=1e-6), sentence

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from plusx import ArgumentError, Mlp, Recipe, experiments, load_data
+from plusx.execution import Execution
 from plusx.experiments import choose_scale, from_lists, mean_spread, run, to_lists
 
 CPU = torch.device("cpu")
@@ -51,12 +52,36 @@ def test_what_changes_is_trained_anew(tmp_path):
         {"recipe": replace(RECIPE, lr=0.01), "depth": 4},
         {"seeds": [0, 2], "depth": 4},
         {"data": load_data("digits", limit=99), "depth": 4},
+        {"execution": Execution(deterministic=True), "depth": 4},
         {"make_model": lambda depth: Mlp(depth, width=5), "depth": 4},
     ]
     for n, change in enumerate(changes, 2):
         usual = {"make_model": small, "data": DIGITS, "recipe": RECIPE, "seeds": 2}
         run(**(usual | change), device=CPU, folder=tmp_path)
         assert len(files(tmp_path)) == n, change
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
+    """Here after one epoch of three, by an error that a later call does not meet."""
+    recipe = replace(RECIPE, epochs=3)
+    usual = {"make_model": small, "data": DIGITS, "recipe": recipe, "seeds": 1, "device": CPU}
+    straight = run(**usual, folder=tmp_path / "straight", depth=4)
+    measure, begun = experiments.Training.measure, []
+
+    def failing(training):
+        begun.append(training.step)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return measure(training)
+
+    monkeypatch.setattr(experiments.Training, "measure", failing)
+    monkeypatch.setattr(experiments.Training.run, "__defaults__", (None, 0.0))
+    with pytest.raises(KeyboardInterrupt):
+        run(**usual, folder=tmp_path / "cut", depth=4)
+    record = run(**usual, folder=tmp_path / "cut", depth=4)
+    assert begun == [0, 2, 4, 4, 6]
+    assert torch.equal(record.train_loss, straight.train_loss)
+    assert len(files(tmp_path / "cut")) == 1
 
 
 def test_a_damaged_file_is_trained_anew(tmp_path):

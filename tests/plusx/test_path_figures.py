@@ -87,6 +87,6 @@ def test_the_explorer_draws_any_setting(blocks, factor, directions):
 
 
 def test_the_explorer_has_a_widget_and_a_still_figure():
-    bundle = PathExplorer()._repr_mimebundle_()
+    bundle, _ = PathExplorer()._repr_mimebundle_()
     assert "image/png" in bundle and "text/plain" in bundle
     assert "application/vnd.jupyter.widget-view+json" in bundle

@@ -124,11 +124,34 @@ def test_a_control_redraws_the_figure():
 
 @pytest.mark.parametrize("explorer", [widgets.GradientExplorer, widgets.DepthExplorer])
 def test_the_bundle_holds_a_widget_and_a_still_figure(explorer):
-    bundle = explorer()._repr_mimebundle_()
+    bundle, metadata = explorer()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert base64.b64decode(bundle["image/png"]).startswith(PNG)
+    assert metadata == {"image/png": {"alt": explorer.alt}} and len(explorer.alt) > 40
 
 
 def test_without_ipywidgets_the_still_figure_remains(monkeypatch):
     monkeypatch.setattr(widgets, "ipywidgets", None)
-    assert widgets.GradientExplorer()._repr_mimebundle_().keys() == {"text/plain", "image/png"}
+    bundle, _ = widgets.GradientExplorer()._repr_mimebundle_()
+    assert bundle.keys() == {"text/plain", "image/png"}
+
+
+def test_a_figure_is_shown_with_its_text_and_closed(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "get_ipython", object)
+    monkeypatch.setattr(plots, "format_display_data", lambda _: ({"image/png": "aGk="}, {}))
+    monkeypatch.setattr(plots, "display", lambda data, **how: shown.append((data, how)))
+    plots.figure()
+    open_before = len(plots.plt.get_fignums())
+    plots.show('two "lines" <rising>')
+    assert len(plots.plt.get_fignums()) == open_before - 1
+    ((data, how),) = shown
+    assert how == {"metadata": {"image/png": {"alt": 'two "lines" <rising>'}}, "raw": True}
+    assert data["text/plain"] == 'two "lines" <rising>'
+    picture = '<img alt="two &quot;lines&quot; &lt;rising&gt;" src="data:image/png;base64,aGk=">'
+    assert data["text/html"] == picture
+
+
+def test_a_figure_without_a_text_is_refused():
+    with pytest.raises(ArgumentError, match="a figure needs a text"):
+        plots.show(" ")

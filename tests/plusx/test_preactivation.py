@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mistakes import some
 from torch import nn
 from torch.nn import functional as F
 
@@ -65,22 +66,22 @@ def test_wrong_units_differ_and_leave_the_reference_alone(arguments, training):
         wrong = diagnose.wrong_units(block, x, torch.randn_like(PreActBlock(*arguments)(x)))
         assert all(torch.equal(before[name], t) for name, t in block.state_dict().items())
         right = block(x)
-    for sentence, value in wrong.items():
+    for sentence, value in some(wrong).items():
         assert not torch.allclose(value, right, rtol=1e-4, atol=1e-5), sentence
     x, v = torch.randn_like(x).requires_grad_(), torch.randn_like(right)
     (gradient,) = torch.autograd.grad(block(x), x, v)
-    for sentence, value in diagnose.wrong_unit_gradients(block, x, v).items():
+    for sentence, value in some(diagnose.wrong_unit_gradients(block, x, v)).items():
         assert not torch.allclose(value, gradient, rtol=1e-4), sentence
 
 
 def test_wrong_counts_differ():
     for arguments in [(3, 3), (3, 4, 2), (5, 2, 1), (4, 4, 2)]:
         count = count_parameters(PreActBlock(*arguments))
-        assert count not in diagnose.wrong_unit_counts(*arguments).values()
+        assert count not in some(diagnose.wrong_unit_counts(*arguments)).values()
     for depth, classes in [(8, 7), (14, 4)]:
         count = count_parameters(PreActResNet(depth, classes))
-        assert count not in diagnose.wrong_network_counts(depth, classes).values()
-    assert 2 * (25 + 5) not in gated.wrong_highway_counts(5).values()
+        assert count not in some(diagnose.wrong_network_counts(depth, classes)).values()
+    assert 2 * (25 + 5) not in some(gated.wrong_highway_counts(5)).values()
 
 
 def test_wrong_logits_differ():
@@ -90,7 +91,7 @@ def test_wrong_logits_differ():
     x = torch.randn(3, 3, 9, 8, dtype=torch.float64)
     with torch.no_grad():
         wrong, right = diagnose.wrong_network_logits(net, x), net(x)
-    for sentence, value in wrong.items():
+    for sentence, value in some(wrong).items():
         if "on the logits" not in sentence or (right < 0).any():
             assert not torch.allclose(value, right, rtol=1e-5), sentence
 
@@ -99,7 +100,7 @@ def test_wrong_gates_differ_and_the_right_ones_are_torchs():
     torch.manual_seed(3)
     layer, x = HighwayLayer(5, -0.5).double(), torch.randn(6, 5, dtype=torch.float64)
     with torch.no_grad():
-        for sentence, value in gated.wrong_highways(layer, x).items():
+        for sentence, value in some(gated.wrong_highways(layer, x)).items():
             assert not torch.allclose(value, layer(x)), sentence
         cell = nn.LSTMCell(3, 4).double()
         states = [torch.randn(6, n, dtype=torch.float64) for n in (3, 4, 4)]
@@ -107,7 +108,7 @@ def test_wrong_gates_differ_and_the_right_ones_are_torchs():
         arguments = [*states, cell.weight_ih, cell.weight_hh, bias]
         right = torch.cat(cell(states[0], (states[1], states[2])), dim=1)
         torch.testing.assert_close(gated.right_lstm(arguments), right)
-        for sentence, value in gated.wrong_lstms(arguments).items():
+        for sentence, value in some(gated.wrong_lstms(arguments)).items():
             assert not torch.allclose(value, right), sentence
 
 
@@ -117,7 +118,7 @@ def test_wrong_signals_and_gradients_differ(setting):
         (signal_by_depth(*setting), signals.wrong_signals(*setting)),
         (gradient_by_depth(*setting), signals.wrong_lengths(*setting)),
     ]:
-        for sentence, value in wrong.items():
+        for sentence, value in some(wrong).items():
             impossible = not setting[3] and ("norm divides" in sentence or "wrong end" in sentence)
             impossible |= not setting[3] and "norm multiplies" in sentence
             assert value != pytest.approx(right) or impossible, sentence
@@ -127,13 +128,13 @@ def test_wrong_gains_units_and_spreads_differ():
     torch.manual_seed(4)
     jacobian, v = torch.randn(5, 5).double(), torch.randn(5).double()
     right = signals.right_gain(jacobian, v, 2)
-    for sentence, value in signals.wrong_gains(jacobian, v, 2, growth=0.3).items():
+    for sentence, value in some(signals.wrong_gains(jacobian, v, 2, growth=0.3)).items():
         assert value != pytest.approx(right, rel=1e-6), sentence
     weights, biases = [torch.randn(5, 5) for _ in range(3)], [torch.randn(5) for _ in range(3)]
     x, scale = torch.randn(4, 5), torch.tensor(0.7)
     unit = signals.norm_free_unit(x, weights, biases, scale)
-    for sentence, value in signals.wrong_norm_free_units(x, weights, biases, scale).items():
+    for sentence, value in some(signals.wrong_norm_free_units(x, weights, biases, scale)).items():
         assert not torch.allclose(value, unit), sentence
     for fixup, right in [(True, 0.25 * 16**-0.25), (False, 0.25)]:
-        for sentence, value in signals.wrong_spreads(32, 16, 3, fixup).items():
+        for sentence, value in some(signals.wrong_spreads(32, 16, 3, fixup)).items():
             assert value != pytest.approx(right, rel=0.12), sentence

@@ -72,5 +72,5 @@ def test_the_explorer_draws_any_setting():
     one = explorer.draw(depth=6, skip=1.0, branch=0.5, norm=True, order="pre")
     other = explorer.draw(depth=6, skip=0.9, branch=0.5, norm=False, order="post")
     assert one[:4] == other[:4] == b"\x89PNG" and one != other
-    bundle = explorer._repr_mimebundle_()
+    bundle, _ = explorer._repr_mimebundle_()
     assert "image/png" in bundle and "application/vnd.jupyter.widget-view+json" in bundle

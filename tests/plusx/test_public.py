@@ -9,7 +9,7 @@ import plusx
 
 PUBLIC = """
     ArgumentError BasicBlock Bottleneck BottleneckResNet CifarResNet Conv Data
-    ExpectationError InvertedBottleneck Mlp PadShortcut PlusxError Recipe Record
+    DownloadError ExpectationError InvertedBottleneck Mlp PadShortcut PlusxError Recipe Record
     SqueezeExcite Training WeightsError block_layers check choose_device count_multiply_adds
     count_parameters expect_close expect_equal expect_raises expect_shape expect_true
     expect_type expect_works fill_by_shape forward_milliseconds gradient_norms
@@ -41,14 +41,21 @@ def test_light_modules_load_neither_torch_nor_matplotlib(module):
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["bottlenecks", "costs", "diagnose", "diagnose_bottlenecks", "models", "probes", "weights"],
-)
-def test_only_plots_and_widgets_load_matplotlib(module):
-    code = f"import sys, plusx.{module}; print('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+def test_only_plots_and_widgets_load_matplotlib():
+    """One fresh Python imports one module after the other, and says after which it was there."""
+    modules = """
+        bottlenecks costs diagnose diagnose_bottlenecks models probes sequence_training sequences
+        streams transformers weights
+    """.split()
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(f'plusx.{name}')\n"
+        "    print(name, 'matplotlib' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, *modules]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{name} False" for name in modules]
 
 
 def test_every_error_is_a_plusx_error():

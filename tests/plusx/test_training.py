@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from plusx import ArgumentError, Mlp, Recipe, Training, load_data, train
-from plusx.training import SCHEDULES, augment, clip_gradients, losses, scale_to_weights
+from plusx.augmentation import augment
+from plusx.training import SCHEDULES, clip_gradients, losses, scale_to_weights
 
 CPU = torch.device("cpu")
 DIGITS = load_data("digits", limit=200)

@@ -132,7 +132,6 @@ def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path):
     assert len(nets) == 1
 
 
-@pytest.mark.timeout(300)
 def test_what_lesson_05_says_about_lesions_and_gradients():
     """Smaller than the lesson: two seeds, and effects by a wide margin."""
     data, recipe = load_data("digits"), Recipe(epochs=10)

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     )
     from plusx.data import Data, load_data
     from plusx.device import choose_device
-    from plusx.errors import ArgumentError, ExpectationError, PlusxError, WeightsError
+    from plusx.errors import (
+        ArgumentError,
+        DownloadError,
+        ExpectationError,
+        PlusxError,
+        WeightsError,
+    )
     from plusx.expect import (
         expect_close,
         expect_equal,
@@ -60,6 +66,7 @@ __all__ = [
     "CifarResNet",
     "Conv",
     "Data",
+    "DownloadError",
     "ExpectationError",
     "InvertedBottleneck",
     "Mlp",
@@ -115,7 +122,13 @@ _HOMES = {
     ),
     "data": ("Data", "load_data"),
     "device": ("choose_device",),
-    "errors": ("ArgumentError", "ExpectationError", "PlusxError", "WeightsError"),
+    "errors": (
+        "ArgumentError",
+        "DownloadError",
+        "ExpectationError",
+        "PlusxError",
+        "WeightsError",
+    ),
     "expect": (
         "expect_close",
         "expect_equal",

@@ -29,6 +29,10 @@ class BlockExplorer(Explorer):
     """
 
     about = "what the three layers of a block cost"
+    alt = (
+        "A bottleneck of 256, 64 and 256 channels, and bars of what its three layers cost: the "
+        "3×3 does about half of the multiply-adds and moves the fewest numbers."
+    )
 
     def draw(  # type: ignore[override]
         self, channels: int, ratio: float, kernel: int, grouping: str, size: int, batch: int

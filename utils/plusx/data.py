@@ -4,8 +4,8 @@
 |-----------------|-------------------------|---------------------------------------------------|
 | "digits"        | 1,797, 1 x 8 x 8        | scikit-learn's own copy; nothing is fetched       |
 | "shapes"        | 2,500, 3 x 16 x 16      | drawn here from a seed; nothing is fetched        |
-| "cifar10"       | 60,000, 3 x 32 x 32     | torchvision fetches and checks them               |
-| "fashion_mnist" | 70,000, 1 x 28 x 28     | torchvision fetches and checks them               |
+| "cifar10"       | 60,000, 3 x 32 x 32     | fetched, checked and unpacked as torchvision says |
+| "fashion_mnist" | 70,000, 1 x 28 x 28     | fetched, checked and unpacked as torchvision says |
 | a folder        | any, of one size        | train/<class>/* and test/<class>/*                |
 """
 
@@ -20,6 +20,7 @@ import torch
 from platformdirs import user_cache_path
 from torch import Tensor
 
+from plusx.downloads import both_halves
 from plusx.errors import ArgumentError
 
 DIGITS_FOR_TRAINING = 1400  # of 1,797
@@ -63,7 +64,8 @@ def load_data(source: str | Path = "digits", limit: int | None = None) -> Data:
     """Load a data set by its name, or from a folder of images.
 
     `limit` keeps that many images of each half, drawn with a fixed seed. Fetched data sets are
-    kept in the user's cache folder. Raises `ArgumentError` if there is no such source.
+    kept in the user's cache folder. Raises `ArgumentError` if there is no such source, and
+    `DownloadError`, which says the way by hand, if it cannot be fetched.
     """
     if isinstance(source, str) and source in SOURCES:
         data = SOURCES[source]()
@@ -144,7 +146,7 @@ def _fetched(name: str, torchvision_name: str) -> Data:
 
     folder = user_cache_path("plusx") / "data"
     kind = getattr(datasets, torchvision_name)
-    train, test = (kind(folder, train=half, download=True) for half in (True, False))
+    train, test = both_halves(kind, folder)
     return Data(name, *_pixels(train), *_pixels(test), tuple(train.classes))
 
 

@@ -3,6 +3,7 @@
 PlusxError
 ├── ArgumentError      (also a ValueError)      a function was called with a bad value
 ├── WeightsError       (also a ValueError)      weights do not fit the model
+├── DownloadError      (also an OSError)        a data set could not be fetched
 └── ExpectationError   (also an AssertionError) an exercise gave a wrong answer
 """
 
@@ -24,6 +25,10 @@ class ArgumentError(PlusxError, ValueError):
 
 class WeightsError(PlusxError, ValueError):
     """The weights offered do not fit the model, by number or by shape."""
+
+
+class DownloadError(PlusxError, OSError):
+    """A data set could not be fetched; the message says how to do it by hand."""
 
 
 class ExpectationError(AssertionError, PlusxError):

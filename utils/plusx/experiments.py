@@ -5,14 +5,12 @@ Results that take minutes are shipped instead: see `plusx.reference`.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import torch
@@ -22,6 +20,8 @@ from torch import Tensor, nn
 from plusx.data import Data
 from plusx.device import choose_device
 from plusx.errors import ArgumentError
+from plusx.execution import Execution
+from plusx.files import forget, whole_file
 from plusx.fingerprint import fingerprint
 from plusx.models import CifarResNet, Mlp
 from plusx.training import Recipe, Record, Training
@@ -34,6 +34,7 @@ def run(
     seeds: int | Sequence[int] = 5,
     device: torch.device | None = None,
     folder: Path | None = None,
+    execution: Execution | None = None,
     **settings: Any,
 ) -> Record:
     """Train `make_model(**settings)` with several seeds, or take the record from an earlier run.
@@ -41,17 +42,21 @@ def run(
     `make_model` may be a list of networks, one for each seed, as for `Training`.
     Earlier is: with the same settings, recipe, seeds, data and kind of device, the same code of
     the network and of the training loop, and the same torch. Records are kept in `folder`, by
-    default the user's cache folder; `clear_cache` empties it.
+    default the user's cache folder; `clear_cache` empties it. A run of minutes that was stopped,
+    or killed, goes on at the last epoch that was kept there. `execution` is as for `Training`.
     """
     recipe, device = recipe or Recipe(), device or choose_device()
+    execution = execution or Execution()
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     build = partial(make_model, **settings) if callable(make_model) else make_model
-    described = (asdict(recipe), seeds, data.digest, device.type, torch.__version__)
+    described = (asdict(recipe), seeds, data.digest, device.type, torch.__version__, execution)
     path = (folder or cache_folder()) / f"{fingerprint(Training, build, described)}.json"
     if (found := _read(path)) is not None:
         return found
     start = time.perf_counter()
-    record = Training(build, data, recipe, seeds, device).run()
+    training = Training(build, data, recipe, seeds, device, execution=execution)
+    record = training.run(checkpoint := path.with_suffix(".training"))
+    forget(checkpoint)
     about = {"data": data.name, "recipe": asdict(recipe), "settings": repr(settings)}
     _write(path, about | {"seconds": time.perf_counter() - start, "record": to_lists(record)})
     return record
@@ -132,9 +137,7 @@ def _read(path: Path) -> Record | None:
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Write a file in one go. Where that is not possible, the record is merely not kept."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(file.name, path)
+        with whole_file(path) as file:
+            file.write(json.dumps(content).encode())
     except OSError:
         return

@@ -13,6 +13,10 @@ from platformdirs import user_data_path
 
 from plusx.errors import ArgumentError
 
+ALONE = (
+    "This notebook stands alone; where the whole course is, its lessons and your points are shown."
+)
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -32,10 +36,19 @@ class Standing:
 def progress(course: str | Path | None = None) -> "Progress":
     """The lessons of the course and what you have reached in each, as a table and a picture.
 
-    `course` is the folder of the lessons, by default the nearest one upwards from here. Raises
-    `ArgumentError` if there is none.
+    `course` is the folder of the lessons, by default the nearest one upwards from here. Where a
+    notebook stands alone, without its course, there is nothing to show, and that is said. Raises
+    `ArgumentError` if the `course` that is named has no lessons.
     """
-    return Progress(tuple(_standings(_lessons_folder(course), _reached())))
+    folder = _lessons_folder(Path(course) if course is not None else Path.cwd())
+    if folder is None and course is not None:
+        raise ArgumentError(
+            "there are no lessons here",
+            expected="a folder with lessons, such as notebooks/, here or above",
+            got=str(course),
+            where="plusx.progress",
+        )
+    return Progress(tuple(_standings(folder, _reached())) if folder else ())
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,8 @@ class Progress:
         return sum(standing.points for standing in self.standings)
 
     def __str__(self) -> str:
+        if not self.standings:
+            return ALONE
         width = max((len(s.title) for s in self.standings), default=0)
         lines = [
             f"{s.name[:2]} {s.title:<{width}}  {s.minutes:>3} min  "
@@ -76,6 +91,8 @@ class Progress:
         return drawing
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        if not self.standings:
+            return {"text/plain": ALONE}
         from matplotlib import pyplot as plt
 
         drawing, image = self.figure(), io.BytesIO()
@@ -99,18 +116,13 @@ class Progress:
         return {"text/html": html, "text/plain": str(self)}
 
 
-def _lessons_folder(course: str | Path | None) -> Path:
-    start = Path(course) if course is not None else Path.cwd()
+def _lessons_folder(start: Path) -> Path | None:
+    """The nearest folder with lessons, from `start` upwards."""
     for folder in (start, *start.absolute().parents):
         for candidate in (folder, folder / "notebooks"):
             if any(candidate.glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb")):
                 return candidate
-    raise ArgumentError(
-        "there are no lessons here",
-        expected="a folder with lessons, such as notebooks/, here or above",
-        got=str(start),
-        where="plusx.progress",
-    )
+    return None
 
 
 def _standings(folder: Path, reached: dict[str, Any]) -> list[Standing]:

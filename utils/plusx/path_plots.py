@@ -200,11 +200,13 @@ def plot_lesions(
 ) -> None:
     """Error without each block, by its place from stem (0) to head (1), and of the whole net.
 
-    errors (networks, blocks), base (networks,), in percent. Points are networks, the line is
-    their mean; a dotted line marks the mean error of the whole networks.
+    errors (networks, blocks), base (networks,), in percent; a block whose errors are NaN is passed
+    over. Points are networks, the line is their mean; a dotted line marks the mean error of the
+    whole networks.
     """
     blocks = errors.shape[1]
-    places = (np.arange(blocks) + 0.5) / blocks
+    shown = errors.isfinite().all(dim=0)
+    places, errors = ((np.arange(blocks) + 0.5) / blocks)[shown.numpy()], errors[:, shown]
     size = 5 if blocks < 10 else 3
     for row in errors.numpy():
         axis.plot(places, row, marker, color=colour, markersize=size, alpha=0.35, markeredgewidth=0)

@@ -38,12 +38,18 @@ def share_of_paths(n: int, low: int, high: int) -> float:
     return sum(comb(n, k) for k in range(max(low, 0), high + 1)) / 2**n
 
 
-def states(branches: Sequence[Branch], x: Tensor) -> list[Tensor]:
-    """x and what the network holds after each block, (B, d) each, without a graph."""
+def states(
+    branches: Sequence[Branch], x: Tensor, skips: Sequence[Branch | None] = ()
+) -> list[Tensor]:
+    """x and what the network holds after each block, (B, d) each, without a graph.
+
+    skips: for each block what stands in the place of the identity, where something does.
+    """
     held = [x.detach()]
     with torch.no_grad():
-        for branch in branches:
-            held.append(held[-1] + branch(held[-1]))
+        for branch, skip in zip(branches, skips or [None] * len(branches), strict=True):
+            h = held[-1]
+            held.append((h if skip is None else skip(h)) + branch(h))
     return held
 
 
@@ -80,20 +86,23 @@ def sampled_gradients(
     return gradients
 
 
-def gradient_by_length(branches: Sequence[Branch], x: Tensor, v: Tensor) -> Tensor:
+def gradient_by_length(
+    branches: Sequence[Branch], x: Tensor, v: Tensor, skips: Sequence[Branch | None] = ()
+) -> Tensor:
     """The gradient at x, taken apart by path length: (n + 1, B, d), exact.
 
     Entry k is the sum over all paths with k branches. Going back over a block, the gradient of
     length k is what came along the skip with length k, plus what came through the branch with
-    length k - 1. The sum over k is the whole gradient. x and v (B, d).
+    length k - 1. The sum over k is the whole gradient. x and v (B, d), or any other shape that
+    begins with B; `skips` as for `states`.
     """
-    n = len(branches)
-    sums = torch.zeros(n + 1, *v.shape, dtype=v.dtype, device=v.device)  # (n + 1, B, d)
-    sums[0] = v
-    held = states(branches, x)
-    for done, place in enumerate(reversed(range(n)), start=1):
-        longer = _pull_back(branches[place], held[place], sums[:done])
-        sums[1 : done + 1] += longer
+    sums = v[None]  # (1, B, d); one more for each block
+    held = states(branches, x, skips)
+    for place in reversed(range(len(branches))):
+        longer = _pull_back(branches[place], held[place], sums)
+        skip = skips[place] if skips else None
+        kept = sums if skip is None else _pull_back(skip, held[place], sums)
+        sums = torch.cat([kept[:1], kept[1:] + longer[:-1], longer[-1:]])
     return sums
 
 

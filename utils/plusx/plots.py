@@ -7,9 +7,13 @@ blindness can tell apart (Wong 2011, "Points of view: Color blindness", Nature M
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
+from IPython.core.formatters import format_display_data
+from IPython.core.getipython import get_ipython
+from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -207,11 +211,15 @@ class Point:
     role: str
 
 
-def plot_points(axis: Axes, points: Mapping[str, Point]) -> None:
+def plot_points(axis: Axes, points: Mapping[str, Point], kinds: Mapping[str, str]) -> None:
     """Points with their names; a bar spans all runs of a point, a role has its own marker.
 
-    Set the scales of the axis before: names are put where nothing is drawn yet.
+    `kinds` says in the legend what each role means. Set the scales of the axis before: names are
+    put where nothing is drawn yet.
     """
+    for role, kind in kinds.items():
+        axis.plot([], [], MARKERS[role], color=COLOURS[role], markersize=7, label=kind)
+    axis.legend(loc="lower right", fontsize=8)
     for point in points.values():
         _check_role(point.role, "plot_points")
         low, high = point.runs.min().item(), point.runs.max().item()
@@ -253,7 +261,14 @@ def _place_names(axis: Axes, points: Mapping[str, Point]) -> None:
         bars.append(Bbox.null())
         bars[-1].update_from_data_xy(places)
     for name, point in points.items():
-        note = axis.annotate(name, (point.x, point.y), (0, 0), textcoords="offset points", size=8)
+        note = axis.annotate(
+            name,
+            (point.x, point.y),
+            (0, 0),
+            textcoords="offset points",
+            size=8,
+            color=COLOURS[point.role],
+        )
 
         def hidden(place: tuple[int, int, str], note: Annotation = note) -> int:
             _move(note, place)
@@ -306,9 +321,24 @@ def _arrow(
     axis.annotate("", xy=end, xytext=start, arrowprops=arrow)
 
 
-def show() -> None:
-    """Show the figures of this cell and close them."""
-    plt.show()
+def show(alt: str) -> None:
+    """Show the figure made last, with a text for readers who do not see it, and close it.
+
+    `alt` says what the figure shows, in a sentence or two. JupyterLab takes it from the HTML that
+    is sent along; nbconvert, and so a page of feedback, from the metadata of the picture. Outside
+    of notebooks a window opens, and the text is not used. Raises `ArgumentError` without a text.
+    """
+    if not alt.strip():
+        raise ArgumentError("a figure needs a text", expected="what it shows", got=repr(alt))
+    if get_ipython() is None:
+        plt.show()
+        return
+    drawing = plt.gcf()
+    bundle, _ = format_display_data(drawing)
+    picture = f'<img alt="{escape(alt)}" src="data:image/png;base64,{bundle["image/png"]}">'
+    bundle |= {"text/plain": alt, "text/html": picture}
+    display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
+    plt.close(drawing)
 
 
 def gradient_axes(axis: Axes, title: str) -> None:

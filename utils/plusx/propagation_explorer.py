@@ -30,6 +30,11 @@ class PropagationExplorer(Explorer):
     """
 
     about = "signals and gradients by depth"
+    alt = (
+        "Two panels over 50 layers with skip and norm: the mean square of the state grows from "
+        "1 to about 50, the squared gradient grows from 1 at the output to about 50 at the "
+        "input; measured and closed form agree."
+    )
 
     def draw(  # type: ignore[override]
         self, depth: int, skip: float, branch: float, norm: bool, order: str

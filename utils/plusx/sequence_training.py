@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from plusx.device import choose_device
 from plusx.sequences import HELD_OUT, Task
-from plusx.training import Record, Stacked, clip_gradients, seeded
+from plusx.stacks import Stacked
+from plusx.training import Record, clip_gradients, seeded
 
 
 @dataclass(frozen=True)

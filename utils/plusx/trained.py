@@ -1,22 +1,23 @@
 """Trained networks that are kept on disk and found again by their code and settings."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+from plusx.checkpoints import Keeper
 from plusx.data import Data
 from plusx.device import choose_device
 from plusx.experiments import cache_folder
+from plusx.files import forget, whole_file
 from plusx.fingerprint import fingerprint
 from plusx.training import Recipe, Training
 
+EVERY_S = 60.0  # between two checkpoints
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -41,10 +42,21 @@ def trained_networks(
     nets = [build() for _ in range(seeds)]
     if not _load(path, nets):
         training = Training(build, data, recipe, seeds, device)
-        training.advance(recipe.epochs * training.steps_per_epoch)
+        _advance_to_the_end(training, path.with_suffix(".training"))
         nets = [net.cpu() for net in training.trained()]  # type: ignore[misc]
         _save(path, nets)
     return nets
+
+
+def _advance_to_the_end(training: Training, checkpoint: Path) -> None:
+    """All steps of the recipe; what takes minutes and is stopped goes on at a later call."""
+    keeper = Keeper(checkpoint, EVERY_S)
+    keeper.restore(training)
+    end = training.recipe.epochs * training.steps_per_epoch
+    while training.step < end:
+        training.advance(min(training.steps_per_epoch, end - training.step))
+        keeper.keep(training)
+    forget(checkpoint)
 
 
 def _load(path: Path, nets: list[Net]) -> bool:
@@ -61,9 +73,7 @@ def _load(path: Path, nets: list[Net]) -> bool:
 def _save(path: Path, nets: list[Net]) -> None:
     """Write a file in one go. Where that is not possible, the weights are merely not kept."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        with whole_file(path) as file:
             torch.save([net.state_dict() for net in nets], file)
-        os.replace(file.name, path)
     except OSError:
         return

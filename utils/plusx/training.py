@@ -1,25 +1,30 @@
 """A training loop with records, for several seeds of one network at once.
 
-Small networks keep a processor waiting for Python. So all seeds are trained together: their
-weights are stacked, and `torch.func.vmap` turns the code of one network into that of all. Where
-that does not help (convolutions), the same loop trains them side by side.
+It can be stopped at any moment and continued to the same bits, and where memory does not suffice
+it computes a batch in parts. How it computes is `plusx.execution`'s matter.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from math import cos, pi
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
+from plusx import checkpoints
+from plusx.augmentation import draw_moves, moved
 from plusx.data import Data
 from plusx.device import choose_device
 from plusx.errors import ArgumentError
+from plusx.execution import Execution
+from plusx.memory_limits import in_parts
+from plusx.stacks import SideBySide, Stacked, evaluation_mode
 
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 CHUNK = 2000  # images that are evaluated at once
 SCHEDULES: dict[str, Callable[[float], float]] = {  # progress from 0 to 1 -> factor of lr
     "constant": lambda progress: 1.0,
@@ -42,6 +47,13 @@ class Recipe:
     clip: float | None = None  # largest norm of one seed's whole gradient
     layer_scaled: bool = False  # every weight matrix's gradient gets the norm of the matrix
     augment: bool = False  # shift by up to 4 pixels, and mirror
+    warmup: int = 0  # first steps, taken at a tenth of lr
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of step 0, 1, ... of so many steps."""
+        if step < self.warmup:
+            return self.lr / 10
+        return self.lr * SCHEDULES[self.schedule](step / steps)
 
     def __post_init__(self) -> None:
         for name, known in (("optimiser", ("sgd", "adam")), ("schedule", tuple(SCHEDULES))):
@@ -63,57 +75,6 @@ class Record:
     test_error: Tensor
 
 
-class Stacked:
-    """Networks of several seeds as one, by `torch.func.vmap` over their stacked weights."""
-
-    def __init__(self, nets: Sequence[nn.Module]) -> None:
-        self.base = nets[0]
-        self.parameters, self.buffers = stack_module_state(list(nets))
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """x (S, B, C, H, W) -> logits (S, B, classes)"""
-        return vmap(self._one, randomness="different")(self.parameters, self.buffers, x)
-
-    def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-        return functional_call(self.base, (parameters, buffers), (x,))
-
-    def modules(self) -> list[nn.Module]:
-        return [self.base]
-
-    def net(self, index: int) -> nn.Module:
-        """A copy of one seed's network, with its weights as they are now."""
-        net = deepcopy(self.base)
-        state = {**self.parameters, **self.buffers}
-        net.load_state_dict({name: tensor[index].detach() for name, tensor in state.items()})
-        return net
-
-    def weights(self) -> list[list[Tensor]]:
-        """Groups of weights, each (seeds of the group, ...); here all seeds are one group."""
-        return [list(self.parameters.values())]
-
-
-class SideBySide:
-    """Networks of several seeds, called one after another."""
-
-    def __init__(self, nets: Sequence[nn.Module]) -> None:
-        self.nets = list(nets)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """x (S, B, C, H, W) -> logits (S, B, classes)"""
-        return torch.stack([net(images) for net, images in zip(self.nets, x, strict=True)])
-
-    def modules(self) -> list[nn.Module]:
-        return self.nets
-
-    def net(self, index: int) -> nn.Module:
-        """A copy of one seed's network, with its weights as they are now."""
-        return deepcopy(self.nets[index])
-
-    def weights(self) -> list[list[Tensor]]:
-        """Groups of weights; here each seed is a group of its own, without an axis for seeds."""
-        return [list(net.parameters()) for net in self.nets]
-
-
 class Training:
     """Networks of several seeds in training.
 
@@ -121,6 +82,8 @@ class Training:
     networks, one for each seed, which are copied; the seed also gives the order of the images.
     `data` and networks go to `device`, by default the best there is. `together` says whether
     seeds share one vectorised pass; by default they do where the network has no convolution.
+    `execution` says how the others compute; a shared pass has its own way, and refuses another.
+    `notes` holds what had to be done otherwise than asked for.
     """
 
     def __init__(
@@ -131,6 +94,7 @@ class Training:
         seeds: int | Sequence[int] = 5,
         device: torch.device | None = None,
         together: bool | None = None,
+        execution: Execution | None = None,
     ) -> None:
         self.device = device or choose_device()
         self.data, self.recipe = data.to(self.device), recipe or Recipe()
@@ -140,52 +104,113 @@ class Training:
         else:
             nets = [deepcopy(net).to(self.device) for net in make_model]
             self.seeds = self.seeds[: len(nets)]
-        if together is None:
-            together = not any(isinstance(m, nn.Conv2d) for m in nets[0].modules())
-        self.nets: Stacked | SideBySide = Stacked(nets) if together else SideBySide(nets)
+        self.execution = execution or Execution()
+        self.nets = _joined(nets, together, self.execution)
         self.optimiser = _optimiser(self.nets, self.recipe)
         self.steps_per_epoch = max(1, len(data.train_labels) // self.recipe.batch)
-        self.step = 0
+        self.step, self.rows = 0, list[tuple[Tensor, Tensor, Tensor]]()
+        self._run_began = 0  # at this step
+        self.parts, self.notes = 1, list[str]()  # parts of a batch that are computed at once
+        self._chunks = 1  # parts of CHUNK images
         self._draws = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+        self._epoch = 0, [draw.get_state() for draw in self._draws]  # its first step, and draws
         self._batches = self._endless_batches()
 
-    def run(self) -> Record:
-        """Train for all epochs of the recipe and measure before, and after each."""
-        rows = [self.measure()]
-        for _ in range(self.recipe.epochs):
-            self.advance(self.steps_per_epoch)
-            rows.append(self.measure())
-        return Record(*(torch.stack(column, dim=1) for column in zip(*rows, strict=True)))
+    def run(self, checkpoint: Path | None = None, every_s: float = 60.0) -> Record:
+        """Train for all epochs of the recipe and measure before, and after each.
+
+        With a `checkpoint`, go on from that file if it is there, and write it at the end of an
+        epoch when the last time was `every_s` seconds ago. The result is the same, bit by bit.
+        What is measured is kept: another call returns the same record.
+        """
+        for _ in self.epochs(checkpoint, every_s):
+            pass
+        return self.record
+
+    def epochs(self, checkpoint: Path | None = None, every_s: float = 60.0) -> Iterator[int]:
+        """As `run`, but giving back control after the first measurement and after each epoch.
+
+        What comes is the number of epochs that are done.
+        """
+        keeper = checkpoints.Keeper(checkpoint, every_s)
+        keeper.restore(self)
+        if not self.rows:
+            self._run_began = self.step
+        while len(self.rows) <= self.recipe.epochs:
+            self.advance(self._run_began + len(self.rows) * self.steps_per_epoch - self.step)
+            self.rows.append(self.measure())
+            keeper.keep(self)
+            yield len(self.rows) - 1
+
+    @property
+    def record(self) -> Record:
+        """What `run` has measured so far."""
+        return Record(*(torch.stack(column, dim=1) for column in zip(*self.rows, strict=True)))
 
     def advance(self, steps: int) -> None:
         """Take some training steps."""
         total = self.recipe.epochs * self.steps_per_epoch
-        for _ in range(steps):
-            images, labels = next(self._batches)  # (S, B, C, H, W), (S, B)
-            loss = losses(self.nets(images), labels)  # (S,)
+        with self.execution.settled():
+            for _ in range(steps):
+                images, labels = next(self._batches)  # (S, B, C, H, W), (S, B)
+                self._set_gradients(images, labels)
+                self._adjust_gradients()
+                for group in self.optimiser.param_groups:
+                    group["lr"] = self.recipe.rate(self.step, total)
+                self.optimiser.step()
+                self.step += 1
+
+    def _set_gradients(self, images: Tensor, labels: Tensor) -> None:
+        """The gradients of the batch's mean loss, in as many parts as memory makes necessary."""
+        B = labels.shape[1]
+
+        def work(parts: int) -> None:
             self.optimiser.zero_grad()
-            loss.sum().backward()
-            self._adjust_gradients()
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.recipe.lr * SCHEDULES[self.recipe.schedule](self.step / total)
-            self.optimiser.step()
-            self.step += 1
+            size = -(-B // parts)
+            for x, y in zip(images.split(size, dim=1), labels.split(size, dim=1), strict=True):
+                loss = losses(self.nets(x), y).sum()
+                (loss if parts == 1 else loss * (y.shape[1] / B)).backward()
+
+        def grew(parts: int, reason: str) -> None:
+            self.parts = parts
+            self._note(
+                f"batches of {B} are computed in {parts} parts, and their gradients added up: the "
+                f"batch stays as it was, but a batch norm sees {-(-B // parts)} images at once",
+                reason,
+            )
+
+        in_parts(work, self.parts, B, grew)
+
+    def _note(self, change: str, reason: str) -> None:
+        self.notes.append(f"from step {self.step} on, {change}; out of memory: {reason}")
+        warnings.warn(self.notes[-1], RuntimeWarning, stacklevel=2)
 
     def trained(self) -> list[nn.Module]:
         """Copies of the networks, one for each seed, as they are now."""
         return [self.nets.net(index) for index in range(len(self.seeds))]
 
-    @torch.no_grad()
     def measure(self) -> tuple[Tensor, Tensor, Tensor]:
         """Training loss, training error and test error of each seed, (S,) each, on the CPU."""
-        with evaluation_mode(self.nets, self._for_all(self.data.train_images[:CHUNK])):
-            train = self._evaluate(self.data.train_images, self.data.train_labels)
-            test = self._evaluate(self.data.test_images, self.data.test_labels)
+
+        def grew(chunks: int, reason: str) -> None:
+            self._chunks = chunks
+            size = CHUNK // chunks
+            self._note(f"{size} images are measured at once, and give the norms' averages", reason)
+
+        with self.execution.settled():
+            return in_parts(self._measured, self._chunks, CHUNK, grew)
+
+    @torch.no_grad()
+    def _measured(self, chunks: int) -> tuple[Tensor, Tensor, Tensor]:
+        size = CHUNK // chunks
+        with evaluation_mode(self.nets, self._for_all(self.data.train_images[:size])):
+            train = self._evaluate(self.data.train_images, self.data.train_labels, size)
+            test = self._evaluate(self.data.test_images, self.data.test_labels, size)
         return (*train, test[1])
 
-    def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _evaluate(self, images: Tensor, labels: Tensor, size: int) -> tuple[Tensor, Tensor]:
         loss = wrong = torch.zeros(len(self.seeds), device=self.device)
-        for x, y in zip(images.split(CHUNK), labels.split(CHUNK), strict=True):
+        for x, y in zip(images.split(size), labels.split(size), strict=True):
             logits, wanted = self.nets(self._for_all(x)), self._for_all(y)
             loss = loss + losses(logits, wanted) * len(y)
             wrong = wrong + (logits.argmax(dim=-1) != wanted).sum(dim=1)
@@ -195,19 +220,28 @@ class Training:
         """(N, ...) -> (S, N, ...), without a copy"""
         return x.expand(len(self.seeds), *x.shape)
 
-    def _endless_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def _endless_batches(self, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Epoch after epoch in a new order; of the first one, `skip` batches are left out."""
         images, labels, batch = self.data.train_images, self.data.train_labels, self.recipe.batch
         while True:
+            self._epoch = self.step - skip, [draw.get_state() for draw in self._draws]
             orders = [torch.randperm(len(labels), generator=draw) for draw in self._draws]
             order = torch.stack(orders).to(self.device)  # (S, N)
-            for start in range(0, self.steps_per_epoch * batch, batch):
+            if self.recipe.augment:
+                drawn = [draw_moves(len(labels), draw) for draw in self._draws]
+                moves = torch.stack(drawn).to(self.device)  # (S, N, 3)
+            for start in range(skip * batch, self.steps_per_epoch * batch, batch):
                 chosen = order[:, start : start + batch]  # (S, B)
                 x = images[chosen]  # (S, B, C, H, W)
                 if self.recipe.augment:
-                    x = torch.stack([augment(*p) for p in zip(x, self._draws, strict=True)])
+                    wanted = moves[:, start : start + batch].flatten(0, 1)  # (S * B, 3)
+                    x = moved(x.flatten(0, 1), wanted).unflatten(0, chosen.shape)
                 yield x, labels[chosen]
+            skip = 0
 
     def _adjust_gradients(self) -> None:
+        if not self.recipe.layer_scaled and self.recipe.clip is None:
+            return
         shared = isinstance(self.nets, Stacked)
         for weights in self.nets.weights():
             pairs = [(w.detach(), w.grad) for w in weights if w.grad is not None]
@@ -218,33 +252,48 @@ class Training:
             if self.recipe.clip is not None:
                 clip_gradients([g for _, g in pairs], self.recipe.clip)
 
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a state to fit, in plain values."""
+        return {
+            "recipe": asdict(self.recipe),
+            "execution": asdict(self.execution),
+            "seeds": self.seeds,
+            "data": self.data.digest,
+            "device": self.device.type,
+            "torch": str(torch.__version__),
+            "weights": [
+                {name: list(w.shape) for name, w in net.items()} for net in self.nets.state()
+            ],
+        }
 
-class evaluation_mode:  # noqa: N801 (used like a function, in `with`)
-    """Evaluation mode inside `with`, with batch norm's statistics taken from `images` alone.
+    def state(self) -> dict[str, Any]:
+        """All that the course of training depends on from here, without copies of tensors."""
+        epoch_began, draws = self._epoch
+        return {
+            "weights": self.nets.state(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "run_began": self._run_began,
+            "steps_of_epoch": self.step - epoch_began,
+            "draws": draws,
+            "rows": self.rows,
+            "parts": (self.parts, self._chunks),
+            "notes": self.notes,
+        }
 
-    Running averages lag behind the weights, all the more in a deep net: what they would add to an
-    error is no matter of training. images (S, N, C, H, W).
-    """
-
-    def __init__(self, nets: Stacked | SideBySide, images: Tensor) -> None:
-        self.nets, self.images = nets, images
-
-    def __enter__(self) -> None:
-        norms = [m for net in self.nets.modules() for m in net.modules() if isinstance(m, NORMS)]
-        before = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.momentum = 1.0
-        if norms:
-            with torch.no_grad():
-                self.nets(self.images)
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum
-        for net in self.nets.modules():
-            net.eval()
-
-    def __exit__(self, *_: object) -> None:
-        for net in self.nets.modules():
-            net.train()
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state of a training with the same settings."""
+        for own, kept in zip(self.nets.state(), state["weights"], strict=True):
+            for name, tensor in own.items():
+                tensor.copy_(kept[name])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for draw, kept in zip(self._draws, state["draws"], strict=True):
+            draw.set_state(kept)
+        self.step, self.rows, self.notes = state["step"], state["rows"], state["notes"]
+        self.parts, self._chunks = state["parts"]
+        self._run_began = state["run_began"]
+        self._batches = self._endless_batches(state["steps_of_epoch"])
 
 
 def train(
@@ -284,26 +333,27 @@ def scale_to_weights(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
             gradient.mul_(_like(weight.flatten(1).norm(dim=1) / size, gradient))
 
 
-def augment(images: Tensor, draw: torch.Generator) -> Tensor:
-    """Shift each image by up to 4 pixels, with zeros around it, and mirror half of them.
-
-    images (B, C, H, W) -> (B, C, H, W). Source: He et al. 2015, section 4.2.
-    """
-    B, _, H, W = images.shape
-    device, at = images.device, torch.arange(B, device=images.device)[:, None, None]
-    rows, columns = (torch.randint(9, (B, 1), generator=draw).to(device) for _ in range(2))
-    rows = (rows + torch.arange(H, device=device))[:, :, None]  # (B, H, 1)
-    columns = (columns + torch.arange(W, device=device))[:, None, :]  # (B, 1, W)
-    mirrored = torch.rand(B, 1, 1, generator=draw).to(device) < 0.5
-    columns = torch.where(mirrored, columns.flip(2), columns)
-    padded = F.pad(images, (4, 4, 4, 4)).permute(0, 2, 3, 1)  # (B, H + 8, W + 8, C)
-    return padded[at, rows, columns].permute(0, 3, 1, 2)
-
-
 def seeded(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_model()
+
+
+def _joined(
+    nets: Sequence[nn.Module], together: bool | None, execution: Execution
+) -> Stacked | SideBySide:
+    if together is None:
+        together = not any(isinstance(m, nn.Conv2d) for m in nets[0].modules())
+    if not together:
+        return SideBySide(nets, execution)
+    if replace(execution, deterministic=False) != Execution():
+        raise ArgumentError(
+            "seeds that share a pass are computed in one way only",
+            expected=f"together=False, or {Execution()}",
+            got=execution,
+            where="Training",
+        )
+    return Stacked(nets)
 
 
 def _optimiser(nets: Stacked | SideBySide, recipe: Recipe) -> torch.optim.Optimizer:

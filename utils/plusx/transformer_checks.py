@@ -23,6 +23,8 @@ from plusx.expect import (
 )
 from plusx.weights import fill_by_shape
 
+STARTS = {"layerscale": 0.1, "rezero": 0.0}  # of gains
+
 
 def expect_block(
     make: Callable[..., Any], name: str, norm_first: bool, size: tuple[int, int, int], heads: int
@@ -79,8 +81,8 @@ def _expect_gradient(block: Any, layer: Any, x: Tensor, what: str) -> None:
 def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -> None:
     """make(branch, width, kind, blocks) joins a branch to the stream as `kind` says.
 
-    Compared are the number of parameters, the output at the start and the output with other
-    parameters. Draws from torch's generator.
+    Compared are the number of parameters, the output with other parameters than at the start, and
+    the output at the start. Draws from torch's generator.
     """
     what = f"Wired(branch, {width}, {kind!r}, {blocks})"
     branch = nn.Sequential(
@@ -97,11 +99,10 @@ def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -
     wrong = _wrong_wired_counts(branch, width, kind, count)
     mine = sum(p.numel() for p in wired.parameters())
     expect_equal(mine, count, f"{what}: number of parameters", wrong=wrong)
-    start = torch.full([1], 0.1 if kind == "layerscale" else 0.0, dtype=torch.float64)
     norm = nn.LayerNorm(width).double()
     x = torch.randn(2, 5, width, dtype=torch.float64)
-    hint = "a gain starts at 0.1 (layerscale) or 0 (rezero)" if own == 3 * width or not own else ""
-    _expect_formula(wired, kind, branch, norm, start, blocks, x, f"{what}, at the start", hint)
+    with torch.no_grad(), expect_works(what):
+        first, first_by_gain = wired(x), _outputs_by_gain(kind, branch, norm, blocks, x)
     for module in (wired, branch, norm):
         _fill_parameters(module, seed=blocks)
     gain = norm.weight.detach()
@@ -110,7 +111,29 @@ def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -
         number.register_parameter("gain", nn.Parameter(torch.zeros(1, dtype=torch.float64)))
         fill_by_shape(number, seed=blocks)
         gain = next(number.parameters()).detach()
-    _expect_formula(wired, kind, branch, norm, gain, blocks, x, f"{what}, other parameters", "")
+    # Only now the start: a gain of one that is used looks like none, until it has another value.
+    _expect_formula(wired, kind, branch, norm, gain, blocks, x, f"{what}, other parameters")
+    _expect_start(first, first_by_gain, kind, f"{what}, at the start")
+
+
+def _outputs_by_gain(
+    kind: str, branch: Callable[[Tensor], Tensor], norm: nn.LayerNorm, blocks: int, x: Tensor
+) -> dict[float, Tensor]:
+    """What a wiring gives for x if its gain has one of several values."""
+    return {
+        value: right_wired(kind, branch, norm, torch.tensor(value, dtype=x.dtype), blocks)(x)
+        for value in (0.0, 1e-6, 1e-4, 0.01, 0.1, 0.5, 1.0)
+    }
+
+
+def _expect_start(first: Tensor, by_gain: dict[float, Tensor], kind: str, what: str) -> None:
+    start = STARTS.get(kind)
+    if start is None:  # no gain: all values give the same
+        expect_close(first, by_gain[1.0], what, "norms start as torch has them")
+        return
+    expected = by_gain.pop(start)
+    wrong = {f"the gain starts at {v:g}: it starts at {start:g}": y for v, y in by_gain.items()}
+    expect_close(first, expected, what, f"the gain starts at {start:g}", wrong=wrong)
 
 
 def _fill_parameters(module: Any, seed: int) -> None:
@@ -151,7 +174,6 @@ def _expect_formula(
     blocks: int,
     x: Tensor,
     what: str,
-    hint: str,
 ) -> None:
     before = x.clone()
     with torch.no_grad(), expect_works(what):
@@ -160,4 +182,4 @@ def _expect_formula(
     with torch.no_grad():
         expected = right_wired(kind, branch, norm, gain, blocks)(x)
         wrong = wrong_wired(kind, branch, norm, gain, blocks, x)
-    expect_close(y, expected, what, hint, wrong=wrong)
+    expect_close(y, expected, what, wrong=wrong)

@@ -90,6 +90,11 @@ class WiringExplorer(Explorer):
     """
 
     about = "stream and gradients of an untrained transformer, block by block"
+    alt = (
+        "Four wirings of 24 untrained blocks. The stream grows with depth in pre-norm and peri- "
+        "norm and stays at 1 in post-norm and DeepNorm; gradients are largest in post-norm at "
+        "the late blocks, and smallest, and even, in DeepNorm."
+    )
 
     def draw(self, wiring: str, blocks: int, skips: str) -> bytes:  # type: ignore[override]
         """A PNG of both profiles for one setting."""
@@ -113,7 +118,8 @@ class WiringExplorer(Explorer):
 
     def still_figure(self) -> Figure:
         """Four wirings of 24 blocks."""
-        roles = {"post": "plain", "pre": "residual", "deepnorm": "first", "peri": "third"}
+        # In this order: the stream of "post" lies on that of "deepnorm", and is dashed.
+        roles = {"deepnorm": "first", "post": "plain", "pre": "residual", "peri": "third"}
         return _profile_figure(roles, 24, "both")
 
 

@@ -115,7 +115,7 @@ class Specimen:
         self, net: PreNet, images: Tensor, labels: Tensor, statistics: Tensor | None = None
     ) -> None:
         self.net, self.images, self.labels = deepcopy(net).eval(), images, labels
-        norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm1d)]
+        norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
         for norm in norms:
             norm.train()
             norm.momentum = 0.0 if statistics is None else 1.0

@@ -37,10 +37,12 @@ class Explorer:
     """Controls and one live figure; make it the last expression of a cell.
 
     A subclass says what is drawn for one setting (`draw`), what the controls are (`inputs`), and
-    what readers without a kernel see (`still_figure`).
+    what readers without a kernel see (`still_figure`). `about` names the subject, `alt` says what
+    the still figure shows, for readers who do not see it.
     """
 
     about = ""
+    alt = ""
 
     def draw(self, **setting: Any) -> bytes:
         """A PNG for one setting of the controls."""
@@ -78,11 +80,12 @@ class Explorer:
         plt.close(drawing)  # or the cell would show it a second time
         return _png(drawing)
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget for front ends that have widgets, the still figure for all others."""
         still = base64.b64encode(self.still()).decode()
         bundle = self.controls()._repr_mimebundle_() if ipywidgets is not None else {}
-        return bundle | {"text/plain": self.about, "image/png": still}
+        bundle |= {"text/plain": self.about, "image/png": still}
+        return bundle, {"image/png": {"alt": self.alt or self.about}}
 
 
 class GradientExplorer(Explorer):
@@ -92,6 +95,11 @@ class GradientExplorer(Explorer):
     """
 
     about = "gradient norms by layer"
+    alt = (
+        "Gradient norms of 50 layers, relative to the output, for four gains. Without skip they "
+        "vanish towards the input at gains below 1.41 and explode at 2; with skip they explode at "
+        "all four, the more the larger the gain."
+    )
 
     def __init__(self) -> None:
         with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
@@ -134,6 +142,11 @@ class DepthExplorer(Explorer):
     """
 
     about = "training error by depth"
+    alt = (
+        "Training error by depth, 2 to 56 layers, plain and residual. With batch norm plain "
+        "networks climb from nearly 0 to above 80 % and residual ones stay below 10 %; without "
+        "norm both fail from 32 layers on."
+    )
 
     def __init__(self) -> None:
         self._runs = load_reference("degradation_grid")

@@ -25,7 +25,7 @@ from nbproctor.kernel import StudentKernel
 from nbproctor.ledger import Ledger
 from nbproctor.marks import MarksWriter
 from nbproctor.watching import Outcome, Quiet
-from nbproctor.work import Done, Grader, Job, LessonPack
+from nbproctor.work import Done, Grader, Job, LessonPack, Task
 
 __all__ = ["STAGES", "Stopwatch", "main"]
 
@@ -104,9 +104,10 @@ class _CrewOfOne:
     ) -> None:
         self._end.close()
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Done]:
+    def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:
         """See `nbproctor.work.Crew`."""
         for n, job in enumerate(jobs):
+            assert isinstance(job, Job)  # no feedback is asked for
             if job.notebook not in self._graders:
                 grader = self._end.enter_context(Grader(self.packs[job.notebook]))
                 self._graders[job.notebook] = grader

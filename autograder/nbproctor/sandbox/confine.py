@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from nbproctor.sandbox import landlock, seccomp, syscalls
+from nbproctor.sandbox.furnishing import fill
 from nbproctor.sandbox.gpus import DRIVER
-from nbproctor.sandbox.mounts import DEVICES, SCRATCH, SHARED_MEMORY, TERMINALS, build_root, fill
+from nbproctor.sandbox.mounts import DEVICES, SCRATCH, SHARED_MEMORY, TERMINALS, build_root
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
 
 __all__ = ["Confinement", "LayerError"]
@@ -82,11 +83,16 @@ class Confinement:
             self._need(layer, partial(syscalls.unshare, flag))
 
     def furnish(self) -> None:
-        """In the first child: a root of its own, and a scratch."""
+        """In the first child: a root of its own, and a scratch.
+
+        Raises:
+            LayerError: a layer cannot be had.
+            CopyError: what was to be copied into the scratch was not.
+        """
         if not self.is_full:
             os.chmod(self.plan.folder, 0o711)
             os.mkdir(self.scratch, 0o700)
-            fill(self.scratch, self.plan.copies, self.uid)
+            fill(self.scratch, self.plan.copies, self.plan.budget.disk_bytes, self.uid)
             os.chown(self.scratch, self.uid, -1)
             return
         if not self.changes_user:

@@ -29,6 +29,7 @@ __all__ = ["KERNEL_MODULES", "ForkServer", "main", "start_interpreter", "warm_se
 
 log = logging.getLogger(__name__)
 MAX_DESCRIPTORS = 16
+MAX_SERVERS = 2  # each holds the memory of its imports: torch's alone are hundreds of megabytes
 KERNEL_MODULES = (
     *("nbproctor.judge", "nbproctor.kernel_app", "nbproctor.student"),
     # What a kernel would import when it starts.
@@ -71,6 +72,9 @@ class ForkServer:
             self.refusal = str(told["refusal"])
         except TimeoutError:
             self.refusal = "it took too long to import what a kernel needs"
+        except BaseException:  # whoever waits for it is ended: it would go on importing
+            self.stop()
+            raise
         self.requests.settimeout(None)
 
     @property
@@ -109,27 +113,31 @@ def start_interpreter(
     )
 
 
-_servers: dict[tuple[str, ...], ForkServer] = {}
+_servers: dict[tuple[str, ...], ForkServer] = {}  # by their imports, the one used last at the end
 
 
 def warm_server(modules: Iterable[str], timeout_s: float) -> ForkServer | None:
     """The server that has imported these modules and ours, started anew where it has gone.
 
-    None where forking is not safe: one of the modules starts threads or initialises CUDA.
+    Of servers with other modules only the one used last is kept. None where forking is not safe:
+    one of the modules starts threads or initialises CUDA.
     """
     wanted = {*KERNEL_MODULES, *modules}
     if any(module.startswith("matplotlib") for module in wanted):
         wanted |= set(FIGURE_MODULES)
     key = tuple(sorted(wanted))
-    server = _servers.get(key)
+    server = _servers.pop(key, None)
     if server is None or (not server.refusal and not server.is_usable):
         if server is not None:
             server.stop()
-        server = _servers[key] = ForkServer(key, timeout_s)
+        server = ForkServer(key, timeout_s)
         if server.refusal:
             log.warning("Every kernel starts cold, in seconds: %s.", server.refusal)
             server.stop()
         _stop_at_exit()
+    _servers[key] = server
+    for old in [key for key, made in _servers.items() if not made.refusal][:-MAX_SERVERS]:
+        _servers.pop(old).stop()
     return server if server.is_usable else None
 
 

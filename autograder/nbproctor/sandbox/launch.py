@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import sys
@@ -24,8 +23,10 @@ from typing import Any
 
 from nbproctor.sandbox import syscalls
 from nbproctor.sandbox.confine import Confinement, LayerError
+from nbproctor.sandbox.furnishing import CopyError
 from nbproctor.sandbox.plan import Plan
 from nbproctor.sandbox.warden import Usage, watch
+from nbproctor.trees import remove_tree
 
 __all__ = ["launch", "main"]
 
@@ -53,7 +54,7 @@ def launch(leash: socket.socket, descriptors: list[int]) -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         os.waitpid(warden, 0)
-        shutil.rmtree(plan.folder, ignore_errors=True)
+        remove_tree(plan.folder)
         os._exit(0)
     _stand_as_warden(confinement, leash, descriptors)
 
@@ -76,6 +77,9 @@ def _stand_as_warden(
         confinement.furnish()
     except LayerError as error:
         _give_up(leash, error)
+    except CopyError as error:
+        _say(leash, {"uncopied": error.told})
+        os._exit(1)
     target = os.fork()
     if not target:
         return _run_target(confinement, leash, descriptors)

@@ -4,13 +4,13 @@ Nothing of the machine's disk can be written, and what is not named is not there
 """
 
 import os
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
+from nbproctor.sandbox.furnishing import fill
 from nbproctor.sandbox.syscalls import make_read_only, mount, pivot_root, unmount
 
-__all__ = ["DEVICES", "SCRATCH", "SHARED_MEMORY", "SYSTEM", "TERMINALS", "build_root", "fill"]
+__all__ = ["DEVICES", "SCRATCH", "SHARED_MEMORY", "SYSTEM", "TERMINALS", "build_root"]
 
 NO_SETUID, NO_DEVICES, NO_EXECUTION = 2, 4, 8
 BIND, RECURSIVE, PRIVATE = 4096, 16384, 1 << 18
@@ -51,6 +51,7 @@ def build_root(
 
     Raises:
         OSError: a step is not permitted here.
+        CopyError: a copy is too large, or failed.
     """
     mount("", "/", "", RECURSIVE | PRIVATE)
     mount("tmpfs", str(where), "tmpfs", NO_SETUID | NO_DEVICES, "mode=755,size=4m")
@@ -66,33 +67,11 @@ def build_root(
         _folder(where, path)
         mount("tmpfs", f"{where}{path}", "tmpfs", NO_SETUID | NO_DEVICES, size)
     _give_terminals(where)
-    fill(f"{where}{SCRATCH}", copies, uid)
+    fill(f"{where}{SCRATCH}", copies, max_bytes, uid)
     if not os.path.lexists(f"{where}/tmp"):  # the Python environment may stand in there
         os.symlink(f"{SCRATCH}/tmp", f"{where}/tmp")
     _show_processes(where)
     _enter(where)
-
-
-def fill(scratch: str, copies: dict[str, str], uid: int | None = None) -> None:
-    """Furnish a scratch folder: a working folder, one for temporary files, and copies."""
-    for name in ("tmp", "work"):
-        os.makedirs(f"{scratch}/{name}", exist_ok=True)
-    for target, source in copies.items():
-        path = f"{scratch}/{target}"
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        if os.path.isdir(source):
-            ignore = shutil.ignore_patterns("*.ipynb", ".*")
-            shutil.copytree(source, path, ignore=ignore, dirs_exist_ok=True)
-        else:
-            shutil.copy(source, path)
-    if uid is not None:
-        for path in _below(scratch):
-            os.chown(path, uid, uid, follow_symlinks=False)
-
-
-def _below(folder: str) -> Iterator[str]:
-    for where, folders, files in os.walk(folder):
-        yield from (f"{where}/{name}" for name in (*folders, *files))
 
 
 def _place(root: Path, path: str) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["LAYERS", "NO_SANDBOX", "Budget", "Layer", "Level", "Plan"]
+__all__ = ["NO_SANDBOX", "Budget", "Layer", "Level", "Plan"]
 
 NO_SANDBOX = (
     "THE SANDBOX IS OFF: student code runs with your rights. It can read and change your files, "
@@ -39,9 +39,6 @@ class Layer(StrEnum):
     CGROUP = "control group"
     UID = "unprivileged uid"
     PRIVILEGES = "no new privileges"
-
-
-LAYERS = tuple(Layer)
 
 
 @dataclass(frozen=True)

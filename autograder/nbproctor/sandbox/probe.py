@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nbproctor.sandbox import seccomp, syscalls
+from nbproctor.sandbox import calls, syscalls
 
 __all__ = ["main"]
 
@@ -137,7 +137,7 @@ def _set_up_io_uring() -> None:
 
 def _call(name: str, *arguments: Any) -> int:
     column = ("x86_64", "aarch64").index(syscalls.MACHINE)
-    number = seccomp.NUMBERS[name][column]
+    number = calls.NUMBERS[name][column]
     assert number is not None
     return syscalls.syscall(name, number, *arguments)
 

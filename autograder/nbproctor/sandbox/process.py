@@ -40,7 +40,7 @@ class Sandboxed:
     Raises:
         SandboxError: a layer that the level needs cannot be had.
         ConfigError: the machine has fewer GPUs than the limits promise.
-        GraderError: the process did not start in time.
+        GraderError: the process did not start in time, or files for it could not be copied.
     """
 
     def __init__(
@@ -262,6 +262,13 @@ def _fonts() -> dict[str, str]:
 def _missing(answer: dict[str, Any], level: Level) -> dict[Layer, str]:
     if "missing" in answer:
         return {Layer(layer): reason for layer, reason in answer["missing"].items()}
+    if told := answer.get("uncopied"):
+        raise GraderError(
+            "files cannot be copied into the sandbox",
+            expected="files that can be read, within the limit max_disk_bytes",
+            got=f"{told['bytes']} bytes, most of them in {told['largest']}: {told['reason']}",
+            where=told["source"],
+        )
     if "failed" not in answer:
         raise GraderError("the sandbox ended while it was made", where=f"sandbox level '{level}'")
     what = f"{answer['failed']}: {answer['reason']}"

@@ -17,6 +17,7 @@ from typing import Any
 from nbproctor.sandbox.cgroups import killed_for_memory
 from nbproctor.sandbox.mounts import MAX_FILES
 from nbproctor.sandbox.plan import Budget
+from nbproctor.trees import holds_too_much
 
 __all__ = ["Mark", "Reason", "Usage", "watch"]
 
@@ -51,6 +52,13 @@ def watch(target: int, leash: socket.socket, usage: "Usage") -> Reason:
 
     Nothing that descends from this process is left when this returns.
     """
+    try:
+        return _watch(target, leash, usage)
+    finally:
+        _end_all(target)
+
+
+def _watch(target: int, leash: socket.socket, usage: "Usage") -> Reason:
     reason = None
     ended = os.pidfd_open(target) if hasattr(os, "pidfd_open") else None
     wanted: list[Any] = [leash] if ended is None else [leash, ended]
@@ -61,7 +69,6 @@ def watch(target: int, leash: socket.socket, usage: "Usage") -> Reason:
         reason = reason or usage.excess()
         if _reap(target):
             reason = reason or Reason.EXIT
-    _end_all(target)
     return reason
 
 
@@ -151,26 +158,26 @@ class Usage:
         """Looked at now and then: there may be many files."""
         if time.monotonic() - self.disk_seen_s < DISK_INTERVAL_S:
             return False
-        count, size = 0, 0
-        for where, _, files in os.walk(scratch):
-            for name in files:
-                with contextlib.suppress(OSError):
-                    size += os.lstat(f"{where}/{name}").st_blocks * 512
-            count += len(files) + 1
-            if count > MAX_FILES or size > self.budget.disk_bytes:
-                return True
+        if holds_too_much(scratch, MAX_FILES, self.budget.disk_bytes):
+            return True
         self.disk_seen_s = time.monotonic()
         return False
 
 
 def _descendants(pid: int) -> Iterator[int]:
     """All processes below one, found anew at each step: they come and go."""
+    waiting = [pid]
+    while waiting:
+        children = list(_children(waiting.pop()))
+        yield from children
+        waiting += children
+
+
+def _children(pid: int) -> Iterator[int]:
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children") as file:
-                for child in file.read().split():
-                    yield int(child)
-                    yield from _descendants(int(child))
+                yield from map(int, file.read().split())
 
 
 def _stat(pid: int) -> list[str]:

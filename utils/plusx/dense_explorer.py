@@ -1,0 +1,93 @@
+"""The explorer of lesson 07: what a dense block reads, holds and keeps, as its settings change."""
+
+import io
+from typing import Any
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from plusx.dense import FACTOR, kept_channels
+from plusx.plots import COLOURS, DASHES, figure
+from plusx.widgets import WIDE, Explorer
+
+try:
+    import ipywidgets
+except ImportError:  # the still figure remains
+    ipywidgets = None
+
+KIB_PER_PIXEL = 4 / 1024  # of one channel, in float32
+
+
+class DenseExplorer(Explorer):
+    """Layers, growth, input channels and image size against channels, weights and memory.
+
+    Nothing is run: all numbers are counted. One step takes some 100 ms on one CPU core.
+    """
+
+    about = "channels, weights and memory of a dense block"
+    alt = (
+        "The third dense block of DenseNet-121, layer by layer: the channels that a layer reads "
+        "rise from 256 to 992, its weights from 70 to 165 thousand. Memory kept for the backward "
+        "pass: a curve that bends up to 27 MiB for one image, and with recomputing a line to 5 MiB."
+    )
+
+    def draw(self, layers: int, growth: int, first: int, side: int) -> bytes:  # type: ignore[override]
+        """A PNG for one setting."""
+        drawing = _block_figure(layers, growth, first, side)
+        plt.close(drawing)
+        with io.BytesIO() as stream:
+            drawing.savefig(stream, format="png")
+            return stream.getvalue()
+
+    def inputs(self) -> dict[str, Any]:
+        """Two sliders and two lists."""
+        slider, choice = ipywidgets.IntSlider, ipywidgets.Dropdown
+        return {
+            "layers": slider(24, 1, 64, description="layers", style=WIDE),
+            "growth": slider(32, 1, 64, description="growth", style=WIDE),
+            "first": choice(
+                options=[16, 64, 128, 256, 512], value=256, description="channels of x", style=WIDE
+            ),
+            "side": choice(
+                options=[7, 14, 28, 56], value=14, description="image (pixels)", style=WIDE
+            ),
+        }
+
+    def still_figure(self) -> Figure:
+        """The third dense block of DenseNet-121."""
+        return _block_figure(24, 32, 256, 14)
+
+
+def layer_weights(first: int, growth: int, layer: int) -> int:
+    """Weights of the convolutions of layer 0, 1, 2 ... of a dense block."""
+    inner = FACTOR * growth
+    return (first + layer * growth) * inner + 9 * inner * growth
+
+
+def _block_figure(layers: int, growth: int, first: int, side: int) -> Figure:
+    drawing, axes = figure(3, height=3.1)
+    numbers = range(1, layers + 1)
+    read = [first + n * growth for n in range(layers)]
+    axes[0].bar(numbers, [first] * layers, color=COLOURS["residual"], label="from x")
+    made = [channels - first for channels in read]
+    axes[0].bar(numbers, made, bottom=first, color=COLOURS["third"], label="from layers before")
+    axes[0].set(xlabel="layer", ylabel="channels that it reads")
+    weights = [layer_weights(first, growth, n) / 1000 for n in range(layers)]
+    axes[1].bar(numbers, weights, color=COLOURS["first"])
+    axes[1].set(xlabel="layer", ylabel="weights (thousands)", title=f"{sum(weights):,.0f} thousand")
+    _draw_memory(axes[2], layers, growth, first, side)
+    axes[0].set_title(f"{first + layers * growth} channels leave")
+    axes[0].legend(fontsize=8)
+    return drawing
+
+
+def _draw_memory(axis: Axes, layers: int, growth: int, first: int, side: int) -> None:
+    numbers = range(1, layers + 1)
+    for recompute, role, name in ((False, "plain", "all kept"), (True, "residual", "recomputed")):
+        kept = [kept_channels(n, first, growth, recompute) for n in numbers]
+        mebibytes = [channels * side**2 * KIB_PER_PIXEL / 1024 for channels in kept]
+        axis.plot(numbers, mebibytes, DASHES[role], color=COLOURS[role], label=name)
+    axis.set(xlabel="layers", ylabel="kept for one image (MiB)", ylim=(0, None))
+    axis.set_title("memory for the backward pass")
+    axis.legend(fontsize=8)
