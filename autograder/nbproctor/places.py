@@ -50,20 +50,11 @@ def course_root(given: Path | None) -> Path:
     raise ConfigError("there is no course here", expected=f"a {COURSE_MARK}", where=start)
 
 
-def named(asked: str, names: Iterable[str]) -> list[str]:
-    """The lessons whose name is, or begins with, what was asked for; 2 stands for 02."""
-    known = sorted(names)
-    for word in (asked.zfill(2), asked) if asked.isdigit() else (asked,) if asked else ():
-        if found := [n for n in known if n == word] or [n for n in known if n.startswith(word)]:
-            return found
-    return []
-
-
 def course_config(root: Path) -> "Config":
     """The settings of a course, as its nbgrader_config.py makes them.
 
     Raises:
-        ConfigError: there are none, or they cannot be read.
+        ConfigError: there is none, or it cannot be read.
     """
     from traitlets.config.loader import PyFileConfigLoader
 
@@ -79,6 +70,15 @@ def course_config(root: Path) -> "Config":
         ) from error
     config.CourseDirectory.root = str(root)
     return config
+
+
+def named(asked: str, names: Iterable[str]) -> list[str]:
+    """The lessons whose name is, or begins with, what was asked for; 2 stands for 02."""
+    known = sorted(names)
+    for word in (asked.zfill(2), asked) if asked.isdigit() else (asked,) if asked else ():
+        if found := [n for n in known if n == word] or [n for n in known if n.startswith(word)]:
+            return found
+    return []
 
 
 def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:

@@ -172,7 +172,7 @@ plusx.progress()
 # %% [markdown]
 # ## 5 · Where to go
 #
-# Lessons 01 to 03 stand on each other. After them 04, 05 and 06 can be read in any order.
+# Lessons 01 to 03 stand on each other. After them the others can be read in any order.
 #
 # - **01 Degradation**: why deeper is worse without a skip, and what it is not.
 # - **02 The residual block**: the block, its shapes, its gradients, ResNets of your own.
@@ -180,3 +180,5 @@ plusx.progress()
 # - **04 Identity mappings**: what the skip must not do; Highway networks; starts near the identity.
 # - **05 Unraveled**: a residual network as very many short paths.
 # - **06 Transformer residuals**: the same line in every transformer.
+# - **07 Dense and U-shaped**: features kept instead of added; long skips that carry detail.
+# - **08 Continuous depth**: a block as one step of a differential equation; memory and recomputing.

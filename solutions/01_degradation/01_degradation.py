@@ -72,7 +72,8 @@ from plusx.weights import fill_by_shape
 # best there is. One word chooses the size of the experiments on depth. `"small"` is dense
 # networks on 8×8 digits: all of them together take about a minute of a laptop's time, on the
 # first run. `"full"` is the networks, the data (CIFAR-10) and the recipe of the paper: hours of a
-# GPU. The same cells run either; the text describes `"small"`. (`load_data` also takes the path of
+# GPU. The same cells run either; the text describes `"small"`. Curves at full scale are not there yet
+# (`make reference-runs` makes them). (`load_data` also takes the path of
 # a folder of images, with `train/<class>/` and `test/<class>/` inside.)
 
 # %%
@@ -553,7 +554,7 @@ axes[0].legend(title="median and range, 5 seeds")
 plots.show(
     "Gradient norms of the loss at each of 56 layers. Before training those of the plain network "
     "grow to ten thousand towards the input, those of the residual one stay within a factor of "
-    "ten; after 50 steps both are level."
+    "twenty; after 50 steps both are level."
 )
 
 # %% [markdown]

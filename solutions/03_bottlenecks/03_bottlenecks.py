@@ -1342,9 +1342,9 @@ axis.set(xlim=(2, 3000))
 kinds = {"plain": "3×3", "residual": "1×1", "first": "grouped", "second": "depthwise"}
 plots.plot_points(axis, points, kinds)
 plots.show(
-    "Speed of single convolutions against their intensity, both on log scales. Depthwise "
-    "convolutions, of low intensity, are the slowest per multiply-add, dense 3×3 convolutions "
-    "with many channels among the fastest; each point has a wide spread over nine rounds."
+    "Speed of single convolutions against their intensity, both on log scales. On the whole speed "
+    "rises with intensity: the depthwise 3×3 is the slowest, dense 3×3 convolutions are among the "
+    "fastest. Each point has a wide spread over nine rounds."
 )
 
 # %% [markdown]

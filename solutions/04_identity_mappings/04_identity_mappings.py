@@ -83,7 +83,8 @@ from plusx.weights import fill_by_shape
 # One function seeds every generator, and nothing names a device. `"small"` is dense networks on
 # 8×8 digits; `"full"` takes the paper's convolutional networks on CIFAR-10, hours of a GPU, for
 # the first comparison in section 3. (`load_data` also takes the path of a folder of images, with
-# `train/<class>/` and `test/<class>/` inside.) The text describes `"small"`.
+# `train/<class>/` and `test/<class>/` inside.) The text describes `"small"`; curves at full scale are
+# not there yet (`make reference-runs` makes them).
 
 # %%
 plusx.seed_all(0)

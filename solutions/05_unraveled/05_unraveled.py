@@ -73,7 +73,8 @@ from plusx.unraveled import PreNet, Specimen, gradient_problem
 # One word chooses the size of the one study on convolutional networks, in section 4. `"small"` is
 # shipped. `"full"` trains on CIFAR-10 by the recipe of He et al. (2015), hours of a GPU, and the
 # same cells show it; `lesion_study(scale, "a/folder")` takes images of your own. The text
-# describes `"small"`. Nothing names a device.
+# describes `"small"`; curves at full scale are not there yet (`make reference-runs` makes them).
+# Nothing names a device.
 
 # %%
 plusx.seed_all(0)

@@ -40,6 +40,7 @@ from watch import (
     reset_peak_memory,
     segments,
     survivors,
+    walk,
 )
 
 __all__ = ["Arena", "Run"]
@@ -212,8 +213,10 @@ class Arena:
         steps = ("submitted", "autograded", "feedback")
         theirs = [course.root / step / ATTACKER for step in steps]
         kept = ("autograded/zoe", "downloaded", "feedback", "gradebook.db", "grades.csv")
+        lock = ".nbproctor/grade.lock"
         roots = {course.root, self.folder / "tiny"}
-        return [*theirs, *(root / name for root in roots for name in kept), self.folder / "out.log"]
+        names = [root / name for root in roots for name in (*kept, lock)]
+        return [*theirs, *names, self.folder / "out.log"]
 
     def _hand_in(self, attack: Attack, course: Any) -> str:
         """Hand in an attack, by itself or in an archive; why collecting failed, if it did."""
@@ -294,10 +297,9 @@ class Arena:
         """All that the student, or whoever reads the log, gets to see: by where it stands."""
         found = {str(log): log.read_bytes()}
         for step in ("autograded", "feedback"):
-            for place, _, names in os.walk(course.root / step / ATTACKER):
-                for path in (Path(place, name) for name in names):
-                    if stat.S_ISREG(path.lstat().st_mode):
-                        found[str(path)] = path.read_bytes()
+            for path in (Path(path) for path, _ in walk(course.root / step / ATTACKER)):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    found[str(path)] = path.read_bytes()
         return found | {"gradebook": self._gradebook_texts(course, lesson)}
 
     def _leaks(self, returned: Mapping[str, bytes]) -> set[str]:

@@ -7,7 +7,7 @@ import socket
 import sysconfig
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,6 +22,7 @@ __all__ = [
     "reset_peak_memory",
     "segments",
     "survivors",
+    "walk",
 ]
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -78,15 +79,28 @@ def files_below(*folders: Path, but: Iterable[Path] = ()) -> dict[str, tuple[int
     """Everything below some folders: path -> (mode, size, time of change)."""
     skipped, found = {str(path) for path in but}, {}
     for folder in folders:
-        for place, names, others in os.walk(folder):
-            names[:] = [name for name in names if os.path.join(place, name) not in skipped]
-            for name in [*names, *others]:
-                path = os.path.join(place, name)
-                if path not in skipped:
-                    status = os.lstat(path)
-                    changing = 0 if name in names else status.st_mtime_ns
-                    found[path] = (status.st_mode, status.st_size * bool(changing), changing)
+        for path, is_folder in walk(folder, skipped):
+            status = os.lstat(path)
+            changing = 0 if is_folder else status.st_mtime_ns
+            found[path] = (status.st_mode, status.st_size * bool(changing), changing)
     return found
+
+
+def walk(folder: Path, skipped: Collection[str] = ()) -> Iterator[tuple[str, bool]]:
+    """All below a folder, as deep as paths can be, and whether it is a folder: `os.walk` calls
+    itself for each folder until Python 3.12."""
+    waiting = [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                found = [entry for entry in entries if entry.path not in skipped]
+        except OSError:  # an attack has closed it, or its path is too long
+            continue
+        for entry in found:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            yield entry.path, is_folder
+            if is_folder:
+                waiting.append(entry.path)
 
 
 def named_files(mark: str) -> list[str]:

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from plusx import CifarResNet, bench_train
-from plusx.bench_page import Measured, page
+from plusx.bench_page import Measured, options_table, page
 from plusx.bench_train import Settings, in_turns, measure, peak, pictures, resnet18
 from plusx.execution import Execution, fastest
 from plusx.surroundings import surroundings
-from plusx.train_loops import all_loops
+from plusx.train_loops import all_loops, option_loops
 
 CPU = torch.device("cpu")
 
@@ -57,7 +57,7 @@ def test_arms_take_turns_and_another_one_begins_each_round():
 def test_a_network_is_measured_and_the_page_says_so(monkeypatch):
     monkeypatch.setattr(bench_train, "TURN_S", 0.0)
     settings = Settings(CPU, Execution(channels_last=True), batch=4)
-    found = measure(lambda: CifarResNet(8), settings, 0.0)
+    found = measure(lambda: CifarResNet(8), settings, 0.0, all_loops(settings.execution))
     assert found.parameters == 75_290
     assert all(v.shape == (3,) and (v > 0).all() for v in found.speeds.values())
     peaks = {"float32": peak(CPU, torch.float32, 64), "bf16": 1e12}
@@ -76,6 +76,16 @@ def test_ratios_are_taken_round_by_round_and_shares_count_three_passes():
     text = page({"N": measured}, {"torch": "x", "device": "cpu"}, Execution("bf16"), peaks)
     assert "| N | 0.980 (0.800 to 0.990) |" in text and "| reached |" in text
     assert "| 59.4 % | 120.0 % |" in text
+
+
+def test_what_each_setting_brings_is_a_table(monkeypatch):
+    monkeypatch.setattr(bench_train, "TURN_S", 0.0)
+    settings = Settings(CPU, Execution(), batch=4)
+    found = measure(lambda: CifarResNet(8), settings, 0.0, option_loops("aot_eager"))
+    head, _, row = options_table({"ResNet-8": found}).splitlines()
+    assert head.startswith("|  | channels last / plain | bf16 / plain |")
+    assert "all, compiled / plain" in head and row.startswith("| ResNet-8 | ")
+    assert row.count(" to ") == 4 and row.endswith(" s |")
 
 
 def test_the_networks_are_those_of_the_paper_and_torchvisions():

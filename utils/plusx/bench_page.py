@@ -102,6 +102,20 @@ def _ratios(results: Mapping[str, Measured]) -> str:
     return _table(["", *(f"{arm} / {other}" for arm, other in pairs), "goal"], rows)
 
 
+def options_table(results: Mapping[str, Measured]) -> str:
+    """Speed of each arm over that of the first one, round by round."""
+    first, *others = next(iter(results.values())).speeds
+    rows = [
+        [
+            name,
+            *(_spread(m.ratio(arm, first), 2) for arm in others),
+            f"{max(m.first_s.values()):.0f} s",
+        ]
+        for name, m in results.items()
+    ]
+    return _table(["", *(f"{arm} / {first}" for arm in others), "longest first step"], rows)
+
+
 def _shares(
     results: Mapping[str, Measured], execution: Execution, peaks: Mapping[str, float]
 ) -> str:

@@ -2,6 +2,7 @@
 
     make bench-train                         six minutes; writes docs/benchmarks_train.md
     make bench-train ARGS="--minutes 20"     the same with less spread
+    make bench-train ARGS=--options          what each setting brings, printed; no page
 
 The arms take turns of about half a second, and a ratio is that of two turns of one round: a
 machine that is busy for a while slows all of them. On the CPU one thread works, and what counts is
@@ -19,14 +20,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from plusx.bench_page import Measured, page
+from plusx.bench_page import Measured, options_table, page
 from plusx.costs import count_multiply_adds
 from plusx.data import Data
 from plusx.device import choose_device
 from plusx.execution import Execution, fastest
 from plusx.models import CifarResNet
 from plusx.surroundings import surroundings
-from plusx.train_loops import Step, all_loops
+from plusx.train_loops import Step, all_loops, option_loops
 
 TURN_S = 0.5
 LEAST_ROUNDS = 3
@@ -65,9 +66,14 @@ def pictures(count: int = 1280) -> Data:
     return Data("noise", images, labels, images[:1], labels[:1], tuple("0123456789"))
 
 
-def measure(make: Callable[[], nn.Module], settings: Settings, seconds: float) -> Measured:
+def measure(
+    make: Callable[[], nn.Module],
+    settings: Settings,
+    seconds: float,
+    loops: Mapping[str, Callable[..., Step]],
+) -> Measured:
     """Images per second of every arm with one network, for about so many seconds."""
-    loops, data, net = all_loops(settings.execution), pictures(10 * settings.batch), make()
+    data, net = pictures(10 * settings.batch), make()
     arms: dict[str, Step] = {}
     first_s: dict[str, float] = {}
     for name, loop in loops.items():
@@ -130,17 +136,25 @@ def _wait(device: torch.device) -> None:
         torch.accelerator.synchronize()
 
 
-def run(settings: Settings, say: Callable[[str], None] = print) -> str:
+def measure_all(
+    settings: Settings, loops: Mapping[str, Callable[..., Step]]
+) -> dict[str, Measured]:
+    """Every network in turn, each for its share of the minutes."""
+    results = {}
+    for name, make in NETWORKS.items():
+        print(f"{name}: {settings.minutes / len(NETWORKS):.1f} minutes of turns", flush=True)
+        results[name] = measure(make, settings, 60 * settings.minutes / len(NETWORKS), loops)
+    return results
+
+
+def run(settings: Settings) -> str:
     """Measure all networks; the text of the page."""
     size = 8192 if settings.device.type == "cuda" else 2048
     peaks = {
         name: peak(settings.device, dtype, size)
         for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))
     }
-    results = {}
-    for name, make in NETWORKS.items():
-        say(f"{name}: {settings.minutes / len(NETWORKS):.1f} minutes of turns")
-        results[name] = measure(make, settings, 60 * settings.minutes / len(NETWORKS))
+    results = measure_all(settings, all_loops(settings.execution))
     about = surroundings(settings.device) | {"batch": settings.batch}
     return page(results, about, settings.execution, peaks)
 
@@ -151,13 +165,18 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=Settings.batch)
     parser.add_argument("--device", type=torch.device, default=choose_device())
     parser.add_argument("--compiler", default=None, help="for the fast arms: inductor, or ''")
+    parser.add_argument("--options", action="store_true", help="print what each setting brings")
     parser.add_argument("--output", type=Path, help="the page, instead of printing it")
     given = parser.parse_args()
     torch.set_num_threads(1)
     execution = fastest(given.device)
     if given.compiler is not None:
         execution = Execution(execution.precision, execution.channels_last, given.compiler)
-    text = run(Settings(given.device, execution, given.minutes, given.batch))
+    settings = Settings(given.device, execution, given.minutes, given.batch)
+    if given.options:
+        print(options_table(measure_all(settings, option_loops(given.compiler or ""))))
+        return
+    text = run(settings)
     if given.output is None:
         print(text)
     else:

@@ -71,9 +71,9 @@ def expect_like(
 ) -> None:
     """A block computes what `reference` does, with the same weights.
 
-    Compared are the number of parameters, the output for x of this size (B, C, H, W) in
-    evaluation mode, in training mode and in evaluation mode with the statistics of that, and
-    the gradient with respect to x. Draws from torch's generator.
+    Compared are the number of parameters, which of them get a gradient, the output for x of this
+    size (B, C, H, W) in evaluation mode, in training mode and in evaluation mode with the
+    statistics of that, and the gradient with respect to x. Draws from torch's generator.
     """
     count, right = (sum(p.numel() for p in m.parameters()) for m in (block, reference))
     expect_equal(count, right, f"{name}: number of parameters", wrong=mistakes.counts)
@@ -89,13 +89,16 @@ def expect_like(
 
 
 def _expect_all_used(block: Any, x: Tensor, name: str) -> None:
-    """All weights of one shape have equal values here, so that only a gradient tells them apart."""
+    """All weights of one shape have equal values here: only a gradient tells them apart."""
     with expect_works(name, STRIDES):
         y = block(x)
     expect_true(y.requires_grad, f"{name}: gradients flow through the block", "it is detached")
     y.sum().backward()
     learns = all(p.grad is not None for p in block.parameters())
-    hint = "a weight is never used, or the branch is detached: each layer has its own weights"
+    hint = (
+        "a weight is never used (each layer has its own), or the branch is detached, or the skip "
+        "is detached"
+    )
     expect_true(learns, f"{name}: every weight receives a gradient", hint)
 
 

@@ -126,6 +126,19 @@ def _transforms() -> Callable[[object], Tensor]:
     )
 
 
+def option_loops(compiler: str = "") -> dict[str, Callable[..., Step]]:
+    """Our loop with each setting of `Execution` that may make it quicker, by name."""
+    options = {
+        "plain": Execution(),
+        "channels last": Execution(channels_last=True),
+        "bf16": Execution("bf16"),
+        "bf16, channels last": Execution("bf16", channels_last=True),
+    }
+    if compiler:
+        options["all, compiled"] = Execution("bf16", channels_last=True, compiler=compiler)
+    return {name: partial(our_steps, execution=e) for name, e in options.items()}
+
+
 def all_loops(execution: Execution) -> dict[str, Callable[..., Step]]:
     """The arms of the benchmark by name; each is called with net, data, batch and device."""
     plain = Execution()

@@ -22,5 +22,5 @@ for sock in found:
         for way in (lambda: sock.sendto(b"x", path), lambda: (sock.connect(path), sock.send(b"x"))):
             try:
                 way()
-            except OSError:
+            except (OSError, TypeError):
                 pass

@@ -10,6 +10,6 @@ if os.fork() == 0:
     os.setsid()
     time.sleep(600)
     os._exit(0)
-for n in range(3000):
+for n in range(1500):
     os.mkdir("a")
     os.chdir("a")
