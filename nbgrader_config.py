@@ -19,6 +19,8 @@ c.CourseDirectory.release_directory = "notebooks"
 # The sources of the lessons (*.py) hold the solutions: they are never released.
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", ".*"]
 
+c.GenerateAssignment.exporter_class = "nbproctor.gradebook.ReleaseExporter"
+
 # The rebuilt notebook needs none of nbgrader's sanitizing: no byte of it but text is a student's.
 c.Autograde.pre_convert_hook = "nbproctor.gradebook.set_traps_aside"
 c.Autograde.exporter_class = "nbproctor.gradebook.RebuildingExporter"

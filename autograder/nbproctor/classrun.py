@@ -11,12 +11,7 @@ from types import FrameType
 
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import Rerun, is_final
-from nbproctor.errors import (
-    GradebookError,
-    GraderError,
-    LedgerError,
-    in_words,
-)
+from nbproctor.errors import GradebookError, GraderError, LedgerError, in_words
 from nbproctor.feedback_pages import FeedbackPages
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of

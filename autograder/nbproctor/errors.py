@@ -128,8 +128,12 @@ class StudentError(RemoteError):
     """The learner's code raised an exception; `type_name` is its class, as claimed."""
 
     def __init__(self, type_name: str, message: str, where: str = "") -> None:
-        place = f" ({where})" if where else ""
-        super().__init__(f"your code raised {type_name}: {message}{place}")
+        name, _, line = where.removeprefix("in ").partition(": ")
+        if type_name == "NotImplementedError" and not message and line.startswith("raise "):
+            super().__init__(f"'{name}' is not written yet")  # as it was released
+        else:
+            said = f"{type_name}: {message}" if message else type_name
+            super().__init__(f"your code raised {said}{f' ({where})' if where else ''}")
         self.type_name = type_name
 
 

@@ -48,9 +48,11 @@ __all__ = [
     "Course",
     "JudgedExecute",
     "RebuildingExporter",
+    "ReleaseExporter",
     "Score",
     "check_gradebook",
     "set_traps_aside",
+    "settings_in",
 ]
 
 
@@ -134,6 +136,19 @@ class RebuildingExporter(NotebookExporter):
         _leave_out_files(converter, resources)
         rebuilt = nbformat.from_dict(blank_notebook(work.lesson, work.submission))
         return self.from_notebook_node(rebuilt, resources=resources, **kwargs)
+
+
+class ReleaseExporter(NotebookExporter):
+    """Leaves out of a release what only a build needs: the hash of what a lesson imports.
+
+    Set as `c.GenerateAssignment.exporter_class`.
+    """
+
+    def from_notebook_node(
+        self, nb: nbformat.NotebookNode, resources: Any = None, **kwargs: Any
+    ) -> Any:
+        nb.metadata.pop("nbproctor", None)
+        return super().from_notebook_node(nb, resources, **kwargs)
 
 
 def set_traps_aside(assignment: str, student: str, notebooks: list[str]) -> None:

@@ -245,6 +245,15 @@ def test_messages_tell_what_happened(tmp_path: Any) -> None:
     assert "return [] + x" in half.message
 
 
+def test_the_place_of_a_syntax_error_is_in_that_cell(tmp_path: Any) -> None:
+    def edit(made: Notebook) -> None:
+        answer(made, "double", "def double(x):\n    return (x")
+
+    report = graded(tmp_path, edit).report
+    assert ".py" not in report.results[0].message
+    assert "(line 2 of that cell)" in report.results[0].message
+
+
 def test_a_failed_visible_check_is_shown(tmp_path: Any) -> None:
     result = graded(tmp_path, lambda made: answer(made, "double", "def double(x):\n    return 0"))
     assert result.report.results[0].message == "This check failed: assert double(2) == 4"

@@ -221,3 +221,17 @@ def test_the_page_fits_a_phone_and_says_nothing_to_the_console(folder, tmp_path)
             assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 27)"}[scheme]
             assert said == []
         browser.close()
+
+
+def test_exercises_of_two_notebooks_may_share_a_name():
+    cells = {("one", "t"): 1.0, ("two", "t"): 1.0, ("two", "u"): 1.0}
+    marks = tuple(Mark(*key, key[0] == "one", 1.0) for key in cells)
+    reports = {
+        name: Report(name, (CellResult("t", verdict, score, 1.0, "no"),), (), 1.0, "full")
+        for name, verdict, score in (("one", V.PASSED, 1.0), ("two", V.FAILED, 0.0))
+    }
+    student = StudentMarks(Person("ann"), True, None, 0.0, marks)
+    picture = ClassPicture(Lesson("tiny", ("one", "two"), cells)).add_all([Entry(student, reports)])
+    assert picture.lines[0].verdicts == (V.PASSED, V.FAILED, None)
+    assert picture.verdicts == {"one/t": {V.PASSED: 1}, "two/t": {V.FAILED: 1}}
+    assert [m.exercise for m in picture.common_mistakes(5)[0]] == ["two/t"]
