@@ -203,7 +203,9 @@ class _Sorter:
 
     def _sort_one(self, raw: dict[str, Any]) -> None:
         text = _clean(raw)
-        self.text_bytes += len(text.encode())
+        size = len(text.encode())
+        if size <= self.limits.max_cell_bytes:  # a longer one is not kept, and takes nothing
+            self.text_bytes += size
         if self.text_bytes > self.limits.max_text_bytes:
             return
         cell = self._match(raw, text)

@@ -74,8 +74,8 @@ def test_every_class_gets_what_it_should(tmp_path):
 
 
 def _no_hidden_test_is_shown(kept: Path, lesson: str) -> None:
-    """Feedback holds no line that stands between the marks of hidden tests only."""
-    from nbproctor.lesson import load_lesson
+    """Feedback holds no line that stands in the hidden part of a test only."""
+    from nbproctor.lesson import Role, load_lesson
 
     name = f"{lesson}.ipynb"
     loaded = load_lesson(kept / "solutions" / lesson / name, kept / "notebooks" / lesson / name)
@@ -83,6 +83,7 @@ def _no_hidden_test_is_shown(kept: Path, lesson: str) -> None:
     hidden = {
         line.strip()
         for cell in loaded.cells
+        if cell.role is Role.TEST
         for n, line in enumerate(cell.full.splitlines(), 1)
         if n in cell.hidden_lines and len(line.strip()) > 40 and line.strip() not in released
     }

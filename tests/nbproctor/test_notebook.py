@@ -142,3 +142,13 @@ def test_all_text_together_has_a_limit(tmp_path: Any) -> None:
     submission = read(tmp_path, made, max_text_bytes=10_000)
     assert submission.answers == RIGHT and 8 < len(submission.extras) < 12
     assert "not all was read" in submission.notes[0]
+
+
+def test_a_cell_that_is_too_long_takes_no_room_from_others(tmp_path: Any) -> None:
+    _, released = lesson(tmp_path)
+    made = fill(released, RIGHT)
+    made.cells.insert(1, own_cell("# " + "x" * 9_000))
+    limits = {"max_text_bytes": 9_000, "max_cell_bytes": 8_000}
+    submission = read(tmp_path, made, **limits)
+    assert submission.answers == RIGHT
+    assert submission.notes == ("A cell of the learner's own is too long and was not read.",)
