@@ -102,15 +102,17 @@ class StudentKernel:
                 descriptors=[calls.fileno(), *descriptors],
                 server=self.server,
             )
-            self.channels = Channels(f"{folder}/k", key)
+            with contextlib.suppress(OSError):  # it has ended, before anybody could connect
+                self.channels = Channels(f"{folder}/k", key)
             self._await_answer()
 
     def _await_answer(self) -> None:
         """Wait until the kernel answers, and until what it publishes arrives here."""
-        assert self.channels is not None and self.sandbox is not None
+        assert self.sandbox is not None
         deadline = time.monotonic() + self.limits.start_timeout_s
-        while not self._answers():
-            if not self.is_alive or time.monotonic() > deadline:
+        while self.channels is None or not self._answers():
+            gone = not self.is_alive or self.channels is None
+            if gone or time.monotonic() > deadline:
                 reason = self.sandbox.reason or "no answer in time"
                 self.stop()
                 raise GraderError("the student kernel did not start", got=reason)

@@ -39,7 +39,7 @@ class Peer:
         self.socket.connect(path)
         name = kind.encode()
         ready = b"\x05READY\x0bSocket-Type" + len(name).to_bytes(4, "big") + name
-        self._send(GREETING + _frame(COMMAND, ready))
+        self._try_to_send(GREETING + _frame(COMMAND, ready))
 
     def close(self) -> None:
         self.socket.close()
@@ -74,6 +74,13 @@ class Peer:
         self.socket.settimeout(SEND_TIMEOUT_S)
         self.socket.sendall(data)
 
+    def _try_to_send(self, data: bytes) -> None:
+        """Send a part of the handshake; where the other end has gone, nothing will be ready."""
+        try:
+            self._send(data)
+        except OSError:
+            self.is_open = False
+
     def _take_in(self, timeout_s: float) -> None:
         """Take what there is, or wait for it."""
         if not self.is_open:
@@ -94,8 +101,8 @@ class Peer:
         _, length = yield from self._head()  # of its READY
         yield from self._drop(length)
         if self.kind == "SUB":
-            self._send(_frame(0, b"\x01"))
-        self.is_ready = True
+            self._try_to_send(_frame(0, b"\x01"))
+        self.is_ready = self.is_open
         yield None
         while True:
             parts, size, more = list[bytes](), 0, True

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zmq
 
-from nbproctor.zmtp import Peer
+from nbproctor.zmtp import GREETING, Peer
 
 MIB = 1 << 20
 
@@ -71,3 +71,18 @@ def test_a_peer_may_say_anything_and_hang_up(tmp_path: Path) -> None:
                 assert peer.await_ready(0.5) is False
             assert peer.receive(0.1) is None
             assert not peer.is_open
+
+
+def test_a_peer_that_hangs_up_in_the_handshake_is_never_ready(tmp_path: Path) -> None:
+    """As a kernel does that is killed while it starts: what we send then breaks the pipe."""
+    answer = GREETING + b"\x04\x00"
+    for kind in ("SUB", "DEALER"):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{tmp_path}/{kind}")
+            listener.listen()
+            with closing(Peer(f"{tmp_path}/{kind}", kind, MIB)) as peer:
+                with listener.accept()[0] as other:
+                    other.sendall(answer)
+                assert peer.await_ready(0.2) is (kind == "DEALER")  # that one has nothing to send
+                assert peer.receive(0.1) is None
+                assert not peer.is_open
