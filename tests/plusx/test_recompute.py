@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchdiffeq
 from torch import nn
 from torch.utils.checkpoint import checkpoint_sequential
 
@@ -98,7 +99,6 @@ def test_the_adjoint_of_a_linear_flow_is_known():
 
 
 def test_the_adjoint_agrees_with_torchdiffeq():
-    torchdiffeq = pytest.importorskip("torchdiffeq")
     field, (_, x) = make_field(4, seed=3, gain=1.5), blocks_and_input()
     times = torch.linspace(0, 1, 201, dtype=torch.float64)
 
