@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -315,6 +317,26 @@ def test_honest_work_runs_in_the_full_sandbox() -> None:
             if (done := kernel.execute(code, 120, MIB)).outputs.error or done.ended != "done"
         }
     assert failed == {}
+
+
+@needs_namespaces
+def test_an_environment_below_tmp_is_seen_and_tmp_is_the_learners(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    (folder / "module.py").write_text("")
+    paths = (*process.environment_paths(), str(folder))
+    monkeypatch.setattr(process, "environment_paths", lambda: paths)
+    code = (
+        f"import os\nassert os.listdir({str(folder)!r}) == ['module.py']\n"
+        "open('/tmp/x', 'w').write('x')\nassert os.path.exists(os.environ['TMPDIR'] + '/x')\n"
+        f"open({str(folder / 'y')!r}, 'w')"
+    )
+    with StudentKernel(Limits(), Level.FULL) as kernel:
+        kernel.start()
+        error = kernel.execute(code, 60, MIB).outputs.error
+    shutil.rmtree(folder)
+    assert "Read-only file system" in error and str(folder / "y") in error
 
 
 def test_a_machine_without_layers_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

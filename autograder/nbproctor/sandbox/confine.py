@@ -17,7 +17,14 @@ from pathlib import Path
 from nbproctor.sandbox import landlock, seccomp, syscalls
 from nbproctor.sandbox.furnishing import fill
 from nbproctor.sandbox.gpus import DRIVER
-from nbproctor.sandbox.mounts import DEVICES, SCRATCH, SHARED_MEMORY, TERMINALS, build_root
+from nbproctor.sandbox.mounts import (
+    DEVICES,
+    SCRATCH,
+    SHARED_MEMORY,
+    TEMPORARY,
+    TERMINALS,
+    build_root,
+)
 from nbproctor.sandbox.plan import Budget, Layer, Level, Plan
 
 __all__ = ["Confinement", "LayerError"]
@@ -162,7 +169,7 @@ class Confinement:
         # In a file system of its own, all that is there may be read.
         hardware = (*HARDWARE, *(DRIVER if self.plan.devices else ()))
         readable = ["/"] if self.is_full else [*self.plan.readable, *hardware]
-        places = (SHARED_MEMORY, TERMINALS) if self.is_full else ()
+        places = (SHARED_MEMORY, TERMINALS, TEMPORARY) if self.is_full else ()
         writable = [self.scratch, *DEVICES, *self.plan.devices, *places]
         try:
             landlock.restrict(readable, writable, self.plan.listable)

@@ -10,12 +10,13 @@ from pathlib import Path
 from nbproctor.sandbox.furnishing import fill
 from nbproctor.sandbox.syscalls import make_read_only, mount, pivot_root, unmount
 
-__all__ = ["DEVICES", "SCRATCH", "SHARED_MEMORY", "SYSTEM", "TERMINALS", "build_root"]
+__all__ = ["DEVICES", "SCRATCH", "SHARED_MEMORY", "SYSTEM", "TEMPORARY", "TERMINALS", "build_root"]
 
 NO_SETUID, NO_DEVICES, NO_EXECUTION = 2, 4, 8
 BIND, RECURSIVE, PRIVATE = 4096, 16384, 1 << 18
 
 SCRATCH, TERMINALS, SHARED_MEMORY = "/scratch", "/dev/pts", "/dev/shm"
+TEMPORARY = "/tmp"  # the scratch's own
 # What programs need of a Linux system, where it exists; /bin and the like may be links into /usr.
 SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives"),
@@ -55,6 +56,12 @@ def build_root(
     """
     mount("", "/", "", RECURSIVE | PRIVATE)
     mount("tmpfs", str(where), "tmpfs", NO_SETUID | NO_DEVICES, "mode=755,size=4m")
+    size = f"mode=700,uid={uid},gid={uid},size={max_bytes},nr_inodes={MAX_FILES}"
+    for path in (SCRATCH, SHARED_MEMORY):
+        _folder(where, path)
+        mount("tmpfs", f"{where}{path}", "tmpfs", NO_SETUID | NO_DEVICES, size)
+    # Before anything is shown: the Python environment may stand below /tmp.
+    mount(str(_folder(where, f"{SCRATCH}/tmp")), str(_folder(where, TEMPORARY)), "", BIND)
     for path in readable:
         _show(where, path)
     for path in devices:
@@ -62,14 +69,8 @@ def build_root(
     for path, text in FILES.items():
         _place(where, path).write_text(text.format(uid=uid))
     _link_devices(where)
-    size = f"mode=700,uid={uid},gid={uid},size={max_bytes},nr_inodes={MAX_FILES}"
-    for path in (SCRATCH, SHARED_MEMORY):
-        _folder(where, path)
-        mount("tmpfs", f"{where}{path}", "tmpfs", NO_SETUID | NO_DEVICES, size)
     _give_terminals(where)
     fill(f"{where}{SCRATCH}", copies, max_bytes, uid)
-    if not os.path.lexists(f"{where}/tmp"):  # the Python environment may stand in there
-        os.symlink(f"{SCRATCH}/tmp", f"{where}/tmp")
     _show_processes(where)
     _enter(where)
 
