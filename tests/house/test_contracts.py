@@ -26,6 +26,7 @@ ORDER = {
         "diagnose_dense diagnose_unet dense_checks segmentation denoising sequences "
         "sequence_training experiments trained reference full_scale transformer_studies "
         "dense_studies continuous_studies unraveled_conv plots own_progress path_plots "
+        "full_scale_figures "
         "continuous_plots widgets block_explorer order_diagram propagation_explorer "
         "transformer_figures path_explorer dense_figures dense_explorer step_explorer __init__"
     ).split(),
