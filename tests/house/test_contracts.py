@@ -1,6 +1,7 @@
 """Who may import whom: read from the import statements, at whatever depth they stand."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,19 @@ def test_imports_point_down(package: str, path: Path) -> None:
     assert name in order, f"give {name} its place in ORDER"
     below = set(order[: order.index(name)])
     assert neighbours(package, path) <= below
+
+
+def test_every_module_of_the_grader_has_its_place_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## Modules of nbproctor")[2]
+    named = {word.rpartition(".")[2] for word in re.findall(r"`([\w.]+)`", table)}
+    missing = {
+        name
+        for name in ORDER["nbproctor"]
+        if not name.endswith("__init__") and not name.startswith("bench.")  # `bench.*`, all
+        if name.rpartition(".")[2] not in named
+    }
+    assert not missing, "tell their ideas in docs/architecture.md"
 
 
 @pytest.mark.parametrize(("package", "path"), MODULES)
