@@ -30,7 +30,8 @@ ORDER = {
         "transformer_figures path_explorer dense_figures dense_explorer step_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config unused text spreadsheet trees scratch records lesson json_bounds "
+        "settings errors config unused text init_course "
+        "spreadsheet trees scratch records lesson json_bounds "
         "notebook wire outputs imports versions source stubs student proxy gradients judge "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.calls "
         "sandbox.seccomp sandbox.landlock sandbox.furnishing sandbox.mounts sandbox.gpus "
@@ -38,7 +39,8 @@ ORDER = {
         "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app zmtp "
         "channels kernel judge_process graded_notebook sealed forbidden grade work places locks "
         "gradebook_rows marks staging pages frames parcels worker pool headstart node "
-        "cluster_settings cluster_link roster cluster ledger collect gradebook packing filing "
+        "cluster_settings cluster_link roster cluster ledger collect downloads "
+        "gradebook packing filing "
         "release executed build times check progress charts feedback report handout gradescope "
         "class_marks class_entries formats canvas gradescope_zip exports class_picture "
         "lesson_report classroom watching due recorder feedback_pages desk explain classrun "
@@ -53,6 +55,7 @@ TORCH = {"wire", "student", "proxy", "gradients", "judge"}
 NBGRADER = {
     "class_marks",
     "collect",
+    "downloads",
     "exports",
     "feedback_pages",
     "filing",
