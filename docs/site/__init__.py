@@ -9,7 +9,7 @@ Sphinx makes the pages, from sources that are put together in a temporary folder
 - `lessons`: a lesson as learners open it, with the outputs of the executed solutions; its
   solutions folded, without its hidden tests. Nothing is executed.
 - `documents`: the pages of docs/, with their links as the site has them, and the front page.
-- `conf`, `lesson_links`: Sphinx's settings and a small extension.
+- `conf`, `captions`, `lesson_links`: Sphinx's settings and two small extensions.
 - `links`: every link and picture of the finished pages leads somewhere, and nothing is loaded from
   elsewhere. Only then does the new site replace the old one.
 """

@@ -15,6 +15,7 @@ from docs.site.lessons import read_lessons
 from docs.site.links import Links, check_links
 
 ROOT = Path(__file__).parents[2]
+MOST_TOLD = 30
 CELL = re.compile(r"(lessons/(\w+)\.ipynb):(\d+)(\d{4}):")
 
 
@@ -86,6 +87,7 @@ def _run_sphinx(sources: Path, made: Path) -> None:
     if told := warnings.getvalue().strip():
         raise SiteError(_listed([_in_words(line, sources) for line in told.splitlines()]))
     (made / ".buildinfo").unlink(missing_ok=True)
+    shutil.rmtree(made / "_sources", ignore_errors=True)
 
 
 def _in_words(line: str, sources: Path) -> str:
@@ -95,7 +97,8 @@ def _in_words(line: str, sources: Path) -> str:
 
 
 def _listed(problems: list[str]) -> str:
-    return "".join(f"\n  - {problem}" for problem in problems)
+    more = [f"and {len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
+    return "".join(f"\n  - {problem}" for problem in [*problems[:MOST_TOLD], *more])
 
 
 if __name__ == "__main__":

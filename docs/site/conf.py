@@ -16,7 +16,7 @@ project_copyright = "The plusx authors. Lessons and documents: CC BY 4.0; code: 
 html_title = "plusx"
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.mathjax", "docs.site.lesson_links"]
+extensions = ["myst_nb", "sphinx.ext.mathjax", "docs.site.captions", "docs.site.lesson_links"]
 mathjax_path = MATHJAX.name
 mathjax3_config = {"options": {"enableMenu": False}}  # it could load more from elsewhere
 

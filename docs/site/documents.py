@@ -99,7 +99,7 @@ def _map(headers: dict[str, Lesson]) -> Iterator[str]:
         amount = f"{header['minutes']} minutes · {_counted(header['points'], 'point')}"
         yield f"- [**{name[:2]} · {header['title']}**](lessons/{name}.ipynb)\n"
         yield f"  {amount}\n"
-        yield f"  Needs: {'; '.join(header['needs'])}\n"
+        yield f"  Needs: {'. '.join(header['needs'])}.\n"
 
 
 def _counted(number: int, word: str) -> str:

@@ -107,16 +107,32 @@ def test_a_solution_opens_by_a_click_and_by_the_keyboard(address: str, browser: 
 
 def test_figures_have_their_text_and_formulas_are_drawn(address: str, browser: Any) -> None:
     page = opened(browser, f"{address}/{LESSON}", scheme="dark")
-    pictures = page.locator("article img")
+    pictures = page.locator("article .cell_output img")
     texts = pictures.evaluate_all("found => found.map(image => [image.alt, image.naturalWidth])")
-    assert len(texts) >= 7
+    assert len(texts) == 7
     assert all(len(alt) >= 40 and width > 100 for alt, width in texts)
-    boxes = page.locator("article math").evaluate_all(
-        "found => found.map(m => [m.closest('details') !== null, m.getBoundingClientRect().width])"
-    )
-    assert len(boxes) > 50
-    assert all(width > 0 for is_folded, width in boxes if not is_folded)
+    assert len({alt for alt, _ in texts}) == len(texts)
+    page.locator("article .math mjx-container svg").first.wait_for()
+    assert page.locator("article .math").count() > 50
     page.context.close()
+
+
+def test_every_formula_of_every_page_is_understood(
+    built: Path, address: str, browser: Any
+) -> None:
+    for name in pages_of(built):
+        page = opened(browser, f"{address}/{name}")
+        formulas = page.locator("article .math")
+        if formulas.count():
+            page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
+            page.evaluate("window.MathJax.startup.promise")
+            drawn = formulas.locator("mjx-container").count()
+            assert (formulas.count(), drawn) == (drawn, drawn), name
+            wrong = page.locator("[data-mjx-error]").evaluate_all(
+                "found => found.map(e => e.getAttribute('data-mjx-error'))"
+            )
+            assert wrong == [], name
+        page.context.close()
 
 
 def test_search_finds_a_lesson_and_leads_there(address: str, browser: Any) -> None:
