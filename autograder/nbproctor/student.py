@@ -87,6 +87,12 @@ class StudentEnd:
             raise NameError(f"name '{name}' is not defined", name=name)
         return encode(self.namespace[name])
 
+    def do_bind(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        self.namespace[header["name"]] = decode(header["value"])
+
+    def do_unbind(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
+        self.namespace.pop(header["name"], None)
+
     def do_attr(self, header: dict[str, Any], decode: Decoder, encode: Encoder) -> Any:
         return encode(getattr(self.objects[header["of"]], header["name"]))
 
