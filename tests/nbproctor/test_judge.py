@@ -169,6 +169,11 @@ def test_a_mistake_of_the_tests_own_is_told_from_the_answers(test: str) -> None:
     assert outcome.verdict is expected, outcome
 
 
+def test_a_test_that_leaves_python_does_not_take_the_judge_along() -> None:
+    tests = asked("raise SystemExit", []), asked("raise KeyboardInterrupt", []), asked("None", [])
+    assert [o.verdict for o in outcomes("", *tests)] == [FAILED, FAILED, PASSED]
+
+
 # Time
 
 
