@@ -11,7 +11,7 @@ import pytest
 from nbproctor.cli import main
 from nbproctor.errors import LedgerError
 from nbproctor.grade import Graded
-from nbproctor.ledger import Ledger, Standing, key_of, problems_of
+from nbproctor.ledger import Ledger, Standing, _unpacked, key_of, problems_of
 from nbproctor.locks import course_lock
 from nbproctor.places import LEDGER
 from nbproctor.records import CellResult, Report, Verdict
@@ -133,6 +133,21 @@ def test_what_is_no_damage_leaves_the_ledger_where_it_is(
         other.execute("ROLLBACK")
         ledger.note_page("tiny", "ann", "page ann")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ledger.sqlite"]
+
+
+def test_rows_that_answer_another_question_are_not_believed(tmp_path: Path) -> None:
+    """As an index does that is damaged: whole rows, of somebody else; or a text of another lesson."""
+    path = tmp_path / "ledger.sqlite"
+    fill(path)
+    with Ledger(path, pytest.fail) as ledger:
+        context = ledger.context(ABOUT)
+        (row,) = ledger.connection.execute("SELECT * FROM result LIMIT 1")
+        assert _unpacked(row[0], row) in map(graded, STUDENTS)
+        with pytest.raises(LedgerError, match="is damaged"):
+            _unpacked(key_of(context, "somebody else", "full"), row)
+        ledger.connection.execute("UPDATE context SET about = '{}'")
+        assert ledger.about(context) is None
+    assert any("the lesson" in problem for problem in problems_of(path))
 
 
 def test_pruning_keeps_what_is_in_use_and_waits_for_who_grades(
