@@ -105,6 +105,14 @@ def test_a_file_that_was_cut_off_is_moved_aside(sound: bytes, share: float, tmp_
     assert said == []
 
 
+def test_a_file_that_never_was_a_database_is_moved_aside(tmp_path: Path) -> None:
+    path, said = tmp_path / "ledger.sqlite", list[str]()
+    path.write_bytes(nothing := b"no database at all, but long enough to be looked at" * 100)
+    assert "the file is damaged" in next(problems_of(path))
+    assert read(path, said) == 3 * len(STUDENTS) and len(said) == 1
+    assert (tmp_path / "ledger.sqlite.damaged").read_bytes() == nothing
+
+
 def test_damage_while_it_is_open_does_not_stop_a_run(tmp_path: Path) -> None:
     path, said = tmp_path / "ledger.sqlite", list[str]()
     with Ledger(path, said.append) as ledger:
@@ -136,7 +144,7 @@ def test_what_is_no_damage_leaves_the_ledger_where_it_is(
 
 
 def test_rows_that_answer_another_question_are_not_believed(tmp_path: Path) -> None:
-    """As an index does that is damaged: whole rows, of somebody else; or a text of another lesson."""
+    """As a damaged index gives them: whole rows, of somebody else; or a text of another lesson."""
     path = tmp_path / "ledger.sqlite"
     fill(path)
     with Ledger(path, pytest.fail) as ledger:
