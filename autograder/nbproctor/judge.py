@@ -27,6 +27,7 @@ from nbproctor.errors import (
     RemoteTimeoutError,
     StudentError,
 )
+from nbproctor.heap import give_back
 from nbproctor.proxy import Proxy, Session
 from nbproctor.records import Verdict
 
@@ -245,6 +246,7 @@ def main(arguments: dict[str, Any], descriptors: list[int]) -> None:
         _, descriptors, _, _ = socket.recv_fds(calls, 1, 1)
         with socket.socket(fileno=descriptors[0]) as sock:
             outcome = _serve_test(judge, sock, json.loads(line), answers)
+        give_back()
         _say(
             answers,
             {

@@ -1,6 +1,7 @@
 """What is read of a submission: text of solution cells and of the learner's own, nothing else."""
 
 import copy
+import math
 from typing import Any
 
 import pytest
@@ -92,6 +93,13 @@ def test_a_missing_file_is_unreadable(tmp_path: Any) -> None:
         ({"cell_timeout_s": 0}, "cell_timeout_s is not usable"),
         ({"cell_timeout_s": "3"}, "cell_timeout_s is not usable"),
         ({"max_cells": True}, "max_cells is not usable"),
+        ({"max_cells": 2000.0}, "max_cells is not usable\n  expected: a whole number from 1"),
+        ({"max_memory_bytes": 2e9}, "max_memory_bytes is not usable"),
+        ({"max_memory_bytes": 1 << 60}, "max_memory_bytes is not usable"),
+        ({"test_timeout_s": math.nan}, "test_timeout_s is not usable"),
+        ({"test_timeout_s": math.inf}, "to 86,400"),
+        ({"call_timeout_s": -1}, "call_timeout_s is not usable"),
+        ({"gpus": -1}, "gpus is not usable\n  expected: a whole number from 0"),
     ],
 )
 def test_unusable_limits_are_refused(settings: Any, said: str) -> None:
