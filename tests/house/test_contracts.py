@@ -30,7 +30,7 @@ ORDER = {
         "transformer_figures path_explorer dense_figures dense_explorer step_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config unused text spreadsheet trees scratch records lesson json_bounds "
+        "errors config unused accessible text spreadsheet trees scratch records lesson json_bounds "
         "notebook wire outputs imports versions source stubs student proxy gradients judge "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.calls "
         "sandbox.seccomp sandbox.landlock sandbox.furnishing sandbox.mounts sandbox.gpus "
