@@ -32,8 +32,11 @@ def course_lock(root: Path, command: str, wait_s: float = WAIT_S) -> Iterator[No
         ConfigError: another process holds it, or it cannot be locked.
     """
     path = root / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = _opened(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = _opened(path)
+    except OSError as error:
+        raise ConfigError("the course cannot be locked", got=error, where=path) from error
     try:
         _lock(file, path, wait_s)
         _tell(file, f"process {os.getpid()} ({command})")

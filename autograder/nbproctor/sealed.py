@@ -40,6 +40,7 @@ def sealed(text: str, submission: str) -> str:
     """
     notebook = json.loads(text)
     own = notebook["metadata"].setdefault("nbproctor", {})
+    own.pop(SEAL, None)  # one that does not hold any more
     own[SUBMISSION] = submission
     own[SEAL] = _seal(notebook)
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
