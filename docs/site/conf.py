@@ -33,6 +33,7 @@ html_theme_options = {"navigation_with_keys": False, "top_of_page_buttons": []}
 html_static_path = [str(HERE / "static"), str(MATHJAX)]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+html_favicon = "static/icon.svg"
 html_copy_source = False
 html_show_sourcelink = False
 html_domain_indices = False
