@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,21 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path, said = tmp_path_factory.mktemp("ledger") / "ledger.sqlite", list[str]()
     fill(path)
     assert list(problems_of(path)) == []
+    assert path.stat().st_mode & 0o077 == 0, "answers of students: nobody else's to read"
     data = path.read_bytes()
     assert read(path, said) == 0
     assert said == []
     return data
+
+
+def test_what_a_student_no_longer_has_does_not_stand(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite", pytest.fail) as ledger:
+        context = ledger.context(ABOUT)
+        one, two = standing("ann", context), standing("ben", context)
+        ledger.stand([one, replace(one, notebook="more"), two])
+        ledger.stand([one])
+        assert ledger.standings("tiny", "ann") == {"tiny": one}
+        assert ledger.standings("tiny", "ben") == {"tiny": two}
 
 
 @pytest.mark.parametrize("seed", range(60))
