@@ -204,6 +204,6 @@ def test_a_folder_that_is_no_site_is_not_replaced(course: Path) -> None:
 
 def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "NEEDED", ("sphinx", "no_such_package"))
-    with pytest.raises(SiteError, match="^no_such_package not installed: see the extra `site`"):
+    with pytest.raises(SiteError, match="no_such_package not installed"):
         command.build(ROOT, tmp_path / "site")
     assert not (tmp_path / "site").exists()
