@@ -70,6 +70,7 @@ def test_what_would_take_too_much_is_not_read() -> None:
     with pytest.raises(ValueError, match="utf-8"):
         read_json('["a"]'.encode("utf-16"), MIB)
     assert read_json(b'\xef\xbb\xbf["a"]', MIB) == ["a"]
+    assert read_json(b'["\xed\xa0\x80"]', MIB) == ["\ud800"], "text.well_formed sees to it"
 
 
 def test_a_notebook_of_many_pictures_is_read(tmp_path: Path) -> None:

@@ -169,10 +169,15 @@ def test_a_mistake_of_the_tests_own_is_told_from_the_answers(test: str) -> None:
     assert outcome.verdict is expected, outcome
 
 
+def test_a_test_that_leaves_python_does_not_take_the_judge_along() -> None:
+    tests = asked("raise SystemExit", []), asked("raise KeyboardInterrupt", []), asked("None", [])
+    assert [o.verdict for o in outcomes("", *tests)] == [FAILED, FAILED, PASSED]
+
+
 # Time
 
 
-BUSY = "while True: time.sleep(0.01)"
+BUSY = "for _ in range(2000): time.sleep(0.01)"
 CATCHING = f"""
 for _ in range(2):
     try:

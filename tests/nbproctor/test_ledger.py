@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from nbproctor.cli import main
 from nbproctor.errors import LedgerError
 from nbproctor.grade import Graded
-from nbproctor.ledger import Ledger, Standing, key_of, problems_of
+from nbproctor.ledger import Ledger, Standing, _unpacked, key_of, problems_of
 from nbproctor.locks import course_lock
 from nbproctor.places import LEDGER
 from nbproctor.records import CellResult, Report, Verdict
@@ -68,10 +69,21 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path, said = tmp_path_factory.mktemp("ledger") / "ledger.sqlite", list[str]()
     fill(path)
     assert list(problems_of(path)) == []
+    assert path.stat().st_mode & 0o077 == 0, "answers of students: nobody else's to read"
     data = path.read_bytes()
     assert read(path, said) == 0
     assert said == []
     return data
+
+
+def test_what_a_student_no_longer_has_does_not_stand(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite", pytest.fail) as ledger:
+        context = ledger.context(ABOUT)
+        one, two = standing("ann", context), standing("ben", context)
+        ledger.stand([one, replace(one, notebook="more"), two])
+        ledger.stand([one])
+        assert ledger.standings("tiny", "ann") == {"tiny": one}
+        assert ledger.standings("tiny", "ben") == {"tiny": two}
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -105,6 +117,14 @@ def test_a_file_that_was_cut_off_is_moved_aside(sound: bytes, share: float, tmp_
     assert said == []
 
 
+def test_a_file_that_never_was_a_database_is_moved_aside(tmp_path: Path) -> None:
+    path, said = tmp_path / "ledger.sqlite", list[str]()
+    path.write_bytes(nothing := b"no database at all, but long enough to be looked at" * 100)
+    assert "the file is damaged" in next(problems_of(path))
+    assert read(path, said) == 3 * len(STUDENTS) and len(said) == 1
+    assert (tmp_path / "ledger.sqlite.damaged").read_bytes() == nothing
+
+
 def test_damage_while_it_is_open_does_not_stop_a_run(tmp_path: Path) -> None:
     path, said = tmp_path / "ledger.sqlite", list[str]()
     with Ledger(path, said.append) as ledger:
@@ -133,6 +153,21 @@ def test_what_is_no_damage_leaves_the_ledger_where_it_is(
         other.execute("ROLLBACK")
         ledger.note_page("tiny", "ann", "page ann")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ledger.sqlite"]
+
+
+def test_rows_that_answer_another_question_are_not_believed(tmp_path: Path) -> None:
+    """As a damaged index gives them: whole rows, of somebody else; or a text of another lesson."""
+    path = tmp_path / "ledger.sqlite"
+    fill(path)
+    with Ledger(path, pytest.fail) as ledger:
+        context = ledger.context(ABOUT)
+        (row,) = ledger.connection.execute("SELECT * FROM result LIMIT 1")
+        assert _unpacked(row[0], row) in map(graded, STUDENTS)
+        with pytest.raises(LedgerError, match="is damaged"):
+            _unpacked(key_of(context, "somebody else", "full"), row)
+        ledger.connection.execute("UPDATE context SET about = '{}'")
+        assert ledger.about(context) is None
+    assert any("the lesson" in problem for problem in problems_of(path))
 
 
 def test_pruning_keeps_what_is_in_use_and_waits_for_who_grades(

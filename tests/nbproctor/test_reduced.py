@@ -251,6 +251,14 @@ REDUCED: dict[str, tuple[str, tuple[int, ...], str | int]] = {
     "new namespaces": ("clone", (0x10000000,), errno.EPERM),
     "a thread": ("clone", (0x3D0F00,), ALLOWED),
 }
+# The worst of what is refused at every level, whatever the arguments.
+NEVER = (
+    *("add_key", "bpf", "finit_module", "init_module", "io_uring_setup", "kexec_load", "keyctl"),
+    *("memfd_create", "mount", "move_mount", "name_to_handle_at", "open_by_handle_at"),
+    *("open_tree", "perf_event_open", "pidfd_getfd", "pivot_root", "process_madvise"),
+    *("process_vm_readv", "process_vm_writev", "ptrace", "reboot", "request_key", "setns"),
+    *("shmget", "unshare", "userfaultfd"),
+)
 ON_X86 = {
     "chmod": ((), 0),
     "chown": ((), 0),
@@ -278,6 +286,21 @@ def asked(
 def test_the_reduced_filter_answers(machine: str, case: str) -> None:
     name, arguments, expected = REDUCED[case]
     assert asked(machine, name, arguments, OWN) == expected
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", NEVER)
+def test_some_calls_are_refused_at_every_level(machine: str, name: str) -> None:
+    assert [asked(machine, name, (), only) for only in (None, OWN)] == [errno.EPERM] * 2
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", calls.BY_PID)
+def test_a_process_reaches_only_itself(machine: str, name: str) -> None:
+    seems_done = name.startswith("sched_")
+    assert asked(machine, name, (OWN, 77, 77), OWN) == ALLOWED
+    assert asked(machine, name, (77, OWN, OWN), OWN) == (0 if seems_done else errno.EPERM)
+    assert asked(machine, name, (77, OWN, OWN), None) == ALLOWED, "has a process table of its own"
 
 
 @pytest.mark.parametrize("name", ON_X86)

@@ -65,8 +65,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("kind", TREES)
 def test_every_tree_is_removed_and_nothing_else(folder: Path, kind: str) -> None:
     TREES[kind](folder)
+    held = len(os.listdir("/dev/fd"))
     remove_tree(str(folder))
     assert not folder.exists()
+    assert len(os.listdir("/dev/fd")) == held, "no folder is held open"
     assert (folder.parent / "kept" / "file").read_text() == "kept"
     assert (folder.parent / "kept").stat().st_mode & 0o777 == 0o755
 
