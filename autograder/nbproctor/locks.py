@@ -48,9 +48,9 @@ def course_lock(root: Path, command: str, wait_s: float = WAIT_S) -> Iterator[No
 def _opened(path: Path) -> int:
     """A file that another instructor made can be locked, too, if it can be read."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except PermissionError:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY)
 
 
 def _lock(file: int, path: Path, wait_s: float) -> None:

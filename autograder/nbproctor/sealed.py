@@ -59,7 +59,7 @@ def read_sealed(path: Path) -> SealedResult:
         raise UnfinishedError("there is no graded notebook", where=path) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         found = notebook = None
-    if found is None or found != _seal(notebook):
+    if found != _seal(notebook):
         raise UnfinishedError("the graded notebook is not whole", where=path)
     return SealedResult(notebook)
 

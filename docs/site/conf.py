@@ -6,8 +6,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 # Only one file of the package is wanted: it is not loaded as the extension that it also is.
 _package = importlib.util.find_spec("sphinx-mathjax-offline")
-if _package is None or _package.origin is None:
-    raise ImportError("the site shows formulas with it", name="sphinx-mathjax-offline")
 MATHJAX = Path(_package.origin).parent / "static/mathjax/tex-svg.js"
 
 project = "plusx"
@@ -33,6 +31,7 @@ html_theme_options = {"navigation_with_keys": False, "top_of_page_buttons": []}
 html_static_path = [str(HERE / "static"), str(MATHJAX)]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+html_favicon = "static/icon.svg"
 html_copy_source = False
 html_show_sourcelink = False
 html_domain_indices = False

@@ -55,8 +55,8 @@ def lesson_page(released: Lesson, executed: Lesson) -> Lesson:
 def whole_formulas(text: str) -> str:
     """Markdown whose inline formulas stand on one line each.
 
-    Jupyter takes formulas out before it reads Markdown. Sphinx does not: a formula that goes on with
-    "+ x" in the next line would become a list.
+    Jupyter takes formulas out before it reads Markdown. Sphinx does not: a formula that goes on
+    with "+ x" in the next line would become a list.
     """
 
     def joined(found: re.Match[str]) -> str:
@@ -114,10 +114,12 @@ def _outputs(cell: Cell) -> list[Any]:
 def _alt(cell: Cell) -> dict[str, Any]:
     """Where myst-nb looks for the text of a picture: in the metadata of its cell."""
     pictures = [o for o in cell["outputs"] if "image/png" in o.get("data", {})]
-    texts = {o["metadata"].get("image/png", {}).get("alt", "") for o in pictures}
-    if len(texts) > 1:
+    if len(pictures) > 1:
         raise SiteError(f"cell {cell['id']} shows {len(pictures)} pictures: expected one in a cell")
-    return {"mystnb": {"image": {"alt": text}} for text in texts}
+    if not pictures:
+        return {}
+    text = pictures[0]["metadata"].get("image/png", {}).get("alt", "")
+    return {"mystnb": {"image": {"alt": text}}}
 
 
 def _prose(cell_id: str, text: str) -> Cell:

@@ -32,9 +32,9 @@ ORDER = {
         "step_explorer __init__"
     ).split(),
     "nbproctor": (
-        "settings errors config unused heap text init_course spreadsheet trees scratch records "
-        "lesson json_bounds notebook wire outputs imports versions source stubs student proxy "
-        "gradients judge sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls "
+        "settings errors config unused accessible heap text init_course spreadsheet trees scratch "
+        "records lesson json_bounds notebook wire outputs imports versions source stubs student "
+        "proxy gradients judge sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls "
         "sandbox.calls sandbox.seccomp sandbox.landlock sandbox.furnishing sandbox.mounts "
         "sandbox.gpus sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch "
         "sandbox.huge_pages sandbox.forkserver sandbox.probe sandbox.process doctor connection "
