@@ -124,6 +124,7 @@ class _PlatformCollector(FileNameCollectorPlugin):
         return student
 
     def _without_roster(self, upload: _Upload) -> str:
+        """The id of a student where there is no table that says it."""
         raise NotImplementedError
 
     @cached_property

@@ -32,8 +32,7 @@ __all__ = [
 
 COURSE_MARK = "nbgrader_config.py"
 
-# What nbgrader's exchange puts beside a submission: when it came, and what its feedback is filed
-# by.
+# What nbgrader's exchange puts beside a submission: its time, and what its feedback is filed by.
 FROM_EXCHANGE = ("timestamp.txt", "submission_secret.txt")
 
 # Beside nbgrader's folders: what nbproctor remembers of a course.

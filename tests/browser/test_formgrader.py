@@ -137,7 +137,7 @@ def test_a_written_answer_is_graded_by_hand(
         points.press("Tab")
     with saved(page, "comment"):
         comment.fill(COMMENT)
-        comment.press("Escape")
+        comment.press("Tab")
     page.screenshot(path=str(tmp_path / "graded.png"), full_page=True)
     assert mark_of(course, "ada") == (4.5, 1.5, COMMENT)
 

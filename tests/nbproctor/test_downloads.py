@@ -31,7 +31,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def collect(released: Path, tmp_path: Path) -> Collect:
     """Collect an archive of these files, with a plugin: the texts of what came, by place."""
 
-    def run(files: dict[str, str], plugin: str, roster: str = "") -> dict[str, str]:
+    def run(files: dict[str, str], plugin: str, roster: str = "", said: str = "") -> dict[str, str]:
         folder = tmp_path / "course"
         (folder / "downloaded/tiny/archive").mkdir(parents=True)
         config = (released / "nbgrader_config.py").read_text()
@@ -44,7 +44,7 @@ def collect(released: Path, tmp_path: Path) -> Collect:
         with zipfile.ZipFile(folder / "downloaded/tiny/archive/submissions.zip", "w") as packed:
             for name, text in files.items():
                 packed.writestr(name, text)
-        nbgrader(folder, "zip_collect", "tiny")
+        assert said in nbgrader(folder, "zip_collect", "tiny", fails=bool(said))
         submitted = folder / "submitted"
         found = (path for path in submitted.rglob("*") if path.is_file())
         return {path.relative_to(submitted).as_posix(): path.read_text() for path in found}
@@ -107,3 +107,9 @@ def test_moodle_without_a_roster(collect: Collect) -> None:
         "Participant_1/tiny/tiny.ipynb": "1",
         "Participant_2/tiny/tiny.ipynb": "2",
     }
+
+
+@pytest.mark.slow
+def test_a_table_that_is_no_roster_is_said_to_be_none(collect: Collect) -> None:
+    said = "expected: a table with the columns ID and SIS Login ID"
+    assert collect(CANVAS, "CanvasCollector", MOODLE_ROSTER, said) == {}

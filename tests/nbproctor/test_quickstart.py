@@ -49,13 +49,11 @@ def squares(n):
         raise ValueError(n)
     return list(np.arange(1, n + 1) ** 2)
 """
+# nbgrader's own two students are one with everything right and one who is off by one.
 CLASS: dict[str, dict[str, str]] = {
-    "right": RIGHT,
     "by_itself": {**RIGHT, "sum_of_squares": BY_ITSELF},
     "no_error": {**RIGHT, "squares": NO_ERROR},
     "as_numpy": {**RIGHT, "squares": AS_NUMPY},
-    "off_by_one": {**RIGHT, "squares": SQUARES.replace("n + 1", "n")},
-    "half_done": {"squares": SQUARES},
     "blank": {},
 }
 AUTOMATIC = (
@@ -128,11 +126,11 @@ def test_the_example_gets_stock_marks(stock: Path, graded_by_stock: Path, tmp_pa
     assert found == marks(graded_by_stock)
     assert len(found) == len(CLASS) + 2
     points = {name: [cells[a][0] for a in AUTOMATIC] for name, (cells, *_) in found.items()}
-    assert points["right"] == points["as_numpy"] == points["hacker"] == [1, 1, 0.5, 0.5]
+    assert points["hacker"] == points["as_numpy"] == [1, 1, 0.5, 0.5]
+    assert points["bitdiddle"] == [0, 1, 0, 0.5]
     assert points["by_itself"] == [1, 1, 0.5, 0]
     assert points["no_error"] == [1, 0, 0.5, 0.5]
-    assert points["off_by_one"] == [0, 1, 0, 0.5]
-    assert points["half_done"] == [1, 1, 0, 0]
+    assert points["blank"] == [0, 0, 0, 0]
     assert files(ours / "autograded") == files(graded_by_stock / "autograded")
     page = ours / "feedback/by_itself/ps1/problem1.html"
     assert "sum_of_squares does not use squares" in page.read_text()

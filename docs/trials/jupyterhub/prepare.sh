@@ -27,7 +27,10 @@ uv pip install --quiet --python "$HUB/environment/bin/python" --no-deps --requir
 uv pip install --quiet --python "$HUB/environment/bin/python" --no-deps "$project"
 uv pip install --quiet --python "$HUB/environment/bin/python" jupyterhub configurable-http-proxy
 
-for user in $users; do id "$user" >/dev/null 2>&1 || useradd --create-home "$user"; done
+for user in $users; do
+    id "$user" >/dev/null 2>&1 || useradd --create-home "$user"
+    chmod 700 "/home/$user" # a course holds answers and hidden tests, and a home may be open to all
+done
 # Everybody may hand in; what others handed in, nobody but the teacher can list or read.
 mkdir -p "$HUB/exchange"
 chmod 777 "$HUB/exchange"
@@ -40,7 +43,7 @@ as_teacher() { runuser -u hubteacher -- env HOME=/home/hubteacher "$@"; }
 as_teacher "$HUB/environment/bin/nbproctor" init /home/hubteacher/means
 as_teacher "$HUB/environment/bin/nbproctor" build --course /home/hubteacher/means
 as_teacher mkdir -p /home/hubteacher/.jupyter
-as_teacher tee /home/hubteacher/.jupyter/nbgrader_config.py <<END
+as_teacher tee /home/hubteacher/.jupyter/nbgrader_config.py >/dev/null <<END
 c = get_config()
 c.CourseDirectory.root = "/home/hubteacher/means"
 END
