@@ -15,6 +15,8 @@ BIN := .venv/bin
 # once (UV_TORCH_BACKEND=cpu make lab) is kept in .venv and holds for later calls.
 BACKEND := $(or $(UV_TORCH_BACKEND),$(shell cat .venv/torch-backend 2>/dev/null))
 STAMP := .venv/installed$(addprefix -,$(BACKEND))
+# No question about news at the first start, no look for a newer JupyterLab.
+QUIET_LAB := $(CURDIR)/.jupyter$(addprefix :,$(JUPYTER_CONFIG_PATH))
 export UV_TORCH_BACKEND := $(BACKEND)
 ifeq ($(BACKEND),)
 unexport UV_TORCH_BACKEND
@@ -22,14 +24,14 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test fuzz bench bench-train reference-runs hostile build site times picture lint format lock clean
+.PHONY: help lab demo check test fuzz bench explorers bench-train reference-runs hostile build site times picture lint format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 lab: $(STAMP) ## open the lessons in JupyterLab
 	@echo "plusx: JupyterLab in notebooks/ (stop it with Ctrl-C)"
-	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks \
+	@JUPYTER_CONFIG_PATH="$(QUIET_LAB)" $(BIN)/jupyter lab --ServerApp.root_dir=notebooks \
 	  --LabApp.default_url=/lab/tree/00_start/00_start.ipynb $(ARGS)
 
 demo: $(STAMP) ## grade a small made-up class in every lesson: make demo LESSON=02 in one
@@ -52,6 +54,10 @@ fuzz: $(STAMP) ## look for inputs that break the grader: make fuzz MINUTES=60 lo
 bench: $(STAMP) ## measure how fast the grader is, and write docs/benchmarks.md
 	@echo "plusx: measuring the grader (twelve minutes; keep the machine quiet)"
 	@$(BIN)/nbproctor bench $(ARGS)
+
+explorers: $(STAMP) ## measure in a browser how quickly explorers follow the keyboard
+	@echo "plusx: measuring explorers (minutes; needs chromium; keep the machine quiet)"
+	@$(BIN)/python tests/browser/explorers.py $(LESSON)
 
 bench-train: $(STAMP) ## measure how fast training is, and write docs/benchmarks_train.md
 	@echo "plusx: measuring training (six minutes and more; keep the machine quiet)"

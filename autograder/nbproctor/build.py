@@ -33,6 +33,7 @@ from typing import Any
 from nbproctor.errors import BuildError
 from nbproctor.executed import add_outputs
 from nbproctor.imports import local_files
+from nbproctor.public import Public, badges, public_of, set_up_cell, with_badges
 from nbproctor.release import notebook_bytes, release_lesson
 from nbproctor.source import Source, SourceCell, find_sources, read_source
 
@@ -86,6 +87,8 @@ def build_course(
         return []
     for plan in plans:
         _refuse_if_worked_in(root, plan)
+    if (readme := _readme(root)) and _write(*readme):
+        say("wrote README.md")
     return [_build(root, plan, force, say) for plan in plans]
 
 
@@ -144,6 +147,7 @@ def lesson_notebook(source: Source, root: Path) -> Any:
     }
     ids = _cell_ids(source.cells)
     cells = [_raw_cell(cell, ids[cell.number]) for cell in source.cells]
+    cells = _made_public(cells, public_of(root), source.name)
     document = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return nbformat.from_dict(document)
 
@@ -156,6 +160,29 @@ def _raw_cell(cell: SourceCell, cell_id: str) -> dict[str, Any]:
         "source": cell.text,
     }
     return raw | {"execution_count": None, "outputs": []} if cell.cell_type == "code" else raw
+
+
+def _made_public(cells: list[dict[str, Any]], public: Public, lesson: str) -> list[dict[str, Any]]:
+    """The cells with badges below the title, and before the first code the cell that installs."""
+    title, *others = cells
+    if line := badges(public, lesson):
+        title = {**title, "source": f"{title['source']}\n\n{line}"}
+    if not (text := set_up_cell(public)):
+        return [title, *others]
+    at = next((n for n, cell in enumerate(others) if cell["cell_type"] == "code"), len(others))
+    made: dict[str, Any] = {"cell_type": "code", "id": "set-up", "metadata": {}, "source": text}
+    made |= {"execution_count": None, "outputs": []}
+    return [title, *others[:at], made, *others[at:]]
+
+
+def _readme(root: Path) -> tuple[Path, bytes] | None:
+    """The course's README as it should be, with badges that open its first lesson."""
+    path = root / "README.md"
+    if not path.is_file():
+        return None
+    first = find_sources(root)[0].stem
+    text = with_badges(path.read_text(encoding="utf-8"), badges(public_of(root), first))
+    return path, text.encode()
 
 
 def _cell_ids(cells: Iterable[SourceCell]) -> dict[int, str]:
@@ -208,6 +235,8 @@ def _check_in_step(root: Path, plans: list[_Plan], whole: bool) -> None:
             for path, content in plan.released.items()
             if not _is_released(root / path, content)
         ]
+    if (readme := _readme(root)) and readme[0].read_bytes() != readme[1]:
+        problems.append("README.md has other badges than pyproject.toml asks for")
     if whole:
         names = {plan.folder.name for plan in plans}
         folders = (p for p in (root / "notebooks").glob("[0-9]*") if p.is_dir())

@@ -23,13 +23,14 @@ from nbproctor.errors import BuildError
 __all__ = ["Seconds", "add_outputs", "check_outputs", "tidy_outputs", "time_cells"]
 
 CELL_TIMEOUT_S = 900
-# Hash order and the number of threads would show in outputs; so would a GPU.
+# Hash order and the number of threads would show in outputs; so would a GPU, and progress bars.
 SETTLED = {
     "PYTHONHASHSEED": "0",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "",
+    "TQDM_DISABLE": "1",
 }
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -136,6 +136,8 @@ def mistakes(f, x):
 x = torch.tensor([[1.0, 2.0]])
 y = add_skip(torch.square, x)
 expect_shape(y, (1, 2), "add_skip: one example of two numbers")
+in_place = "it was changed in place: write x + y, not x += y"
+expect_close(x, torch.tensor([[1.0, 2.0]]), "add_skip: the caller's x, after the call", in_place)
 expect_close(y, torch.tensor([[2.0, 6.0]]), "add_skip: by hand", wrong=mistakes(torch.square, x))
 print("Exercise 1: the visible checks pass.")
 ### BEGIN HIDDEN TESTS

@@ -60,6 +60,7 @@ from plusx import (
     diagnose_propagation,
     experiments,
     gates,
+    long_work,
     memory,
     plots,
     preactivation,
@@ -77,6 +78,7 @@ from plusx.expect import (
     expect_type,
     expect_works,
 )
+from plusx.trained import advance_kept
 from plusx.weights import fill_by_shape
 
 # %% [markdown]
@@ -427,7 +429,7 @@ else:
     nets = {"original": plusx.CifarResNet, "full pre-activation": preactivation.PreActResNet}
 
 for name, make_model in nets.items():
-    for depth in depths:
+    for depth in long_work.each(depths, name, "depth"):
         record = experiments.run(make_model, data, recipe, seeds, depth=depth)
         error = experiments.mean_spread(record.train_error[:, -1])
         print(f"{name:20} {depth:4} layers: training error {error} %")
@@ -1004,7 +1006,7 @@ records = {
     name: experiments.run(
         memory.RecurrentNet, task, recall, 5, kind=kind, length=50, forget_bias=bias
     )
-    for name, (kind, bias) in networks.items()
+    for name, (kind, bias) in long_work.each(tuple(networks.items()), "networks", "network")
 }
 
 # %% tags=["demo"]
@@ -1345,7 +1347,7 @@ def gains_along(start, lr):
     training = plusx.Training(make_model, digits, plusx.Recipe(lr=lr), 3)
     columns = []
     for step in STEPS:
-        training.advance(step - training.step)
+        advance_kept(training, step - training.step)
         columns.append([gain_of(net.cpu()) for net in training.trained()])
     return torch.tensor(columns).T
 

@@ -57,7 +57,7 @@ from torch import nn
 
 import plusx
 from plusx import diagnose_unraveled as diagnose
-from plusx import lesions, path_plots, paths, plots, unraveled_conv
+from plusx import lesions, long_work, path_plots, paths, plots, unraveled_conv
 from plusx.expect import (
     expect_close,
     expect_shape,
@@ -348,6 +348,7 @@ for order, skip, by_hand in [([0, 1], True, 18.0), ([1], True, 6.0), ([0, 1], Fa
     what = f"run_in_order: branches 2 h and 5 h, order {order}, skip={skip}"
     wrong = diagnose.wrong_runs(branches, x, order, skip)
     found = run_in_order(branches, x, order, skip)
+    expect_close(x, torch.ones(1, 1), f"{what}: the caller's x", "it was changed in place")
     expect_close(found, torch.tensor([[by_hand]]), what, wrong=wrong)
 print("Exercise 3: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
@@ -517,7 +518,7 @@ def deletion_errors(patients):
     """(seeds, counts): mean error over ten random choices of deleted blocks."""
     rows = [
         [lesions.delete_some(s.blocks, s.error, k, 10, seed=n).mean() for k in deleted]
-        for n, s in enumerate(patients)
+        for n, s in enumerate(long_work.each(patients, "blocks deleted", "network"))
     ]
     return torch.tensor(rows)
 
@@ -526,7 +527,7 @@ def shuffle_errors(patients):
     """Mean tau (swaps,), and mean errors over ten orders each, (seeds, swaps)."""
     rows = [
         [lesions.shuffle_some(s.blocks, s.error, k, 10, seed=n) for k in swaps]
-        for n, s in enumerate(patients)
+        for n, s in enumerate(long_work.each(patients, "blocks shuffled", "network"))
     ]
     means = torch.tensor([[[pair.mean() for pair in pairs] for pairs in row] for row in rows])
     return means[..., 0].mean(0), means[..., 1]

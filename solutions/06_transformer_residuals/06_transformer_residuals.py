@@ -62,6 +62,7 @@ from plusx.expect import (
     expect_works,
 )
 from plusx.experiments import mean_spread
+from plusx.trained import advance_kept
 from plusx.transformer_checks import expect_block, expect_wired
 from plusx.transformers import FeedForward, SelfAttention
 
@@ -554,7 +555,7 @@ def train_sorters(wiring, warmup):
     training = SequenceTraining(
         lambda: Transformer(10, 8, blocks=12, wiring=wiring), task, recipe, seeds=5
     )
-    training.advance(200)
+    advance_kept(training, 200, f"{wiring}-norm")
     right = 100 - training.evaluate(*task.test())[1]
     return [net.cpu() for net in training.trained()], right
 
@@ -1113,7 +1114,7 @@ writers = SequenceTraining(
 )
 sample = tale.batch(512, torch.Generator().manual_seed(1))
 for steps in (0, 100, 200, 200):
-    writers.advance(steps)
+    advance_kept(writers, steps)
     losses = [writers.evaluate(*pair)[0] for pair in (sample, tale.test())]  # (seeds,) each
     shown = ", ".join(
         f"{name} {mean_spread(loss, 2)}" for name, loss in zip(("read", "new"), losses, strict=True)

@@ -78,7 +78,7 @@ from plusx.expect import (
 from plusx.experiments import mean_spread
 from plusx.segmentation import SHAPES, SegmentationTraining, make_scenes
 from plusx.segmentation import iou as segmentation_iou
-from plusx.trained import trained_networks
+from plusx.trained import advance_kept, trained_networks
 from plusx.training import seeded
 from plusx.unet import UNet as UNetReference
 from plusx.unet import double_conv
@@ -1049,7 +1049,7 @@ cpu = torch.device("cpu")
 trained = {}
 for skip, width in {"concat": 6, "add": 7, "none": 7}.items():
     training = SegmentationTraining(partial(UNetReference, width=width, skip=skip), None, 3, cpu)
-    training.run()
+    advance_kept(training, training.recipe.steps, f"skip: {skip}")
     trained[skip] = training.trained()
 
 # %% tags=["demo"]
@@ -1118,7 +1118,7 @@ made = {}
 for skip, width in {"concat": 10, "none": 11}.items():
     recipe = DenoisingRecipe(epochs=1, steps=900)
     training = DenoisingTraining(partial(Denoiser, skip, width), recipe, 1, cpu)
-    training.advance(900)
+    advance_kept(training, 900, f"skip: {skip}")
     (net,) = training.trained()
     made[f"skip: {skip}"] = sample(net, 12)[:, 0]  # (12, 8, 8)
 dense_figures.picture_rows({"real": digits()[1][:12, 0], **made}, low=-1)

@@ -147,7 +147,9 @@ x = torch.ones(1, 1)  # two blocks: 1 -> 1 + 2 h, then times 1 + 6 h
 for h, by_hand in [(1.0, 21.0), (0.25, 3.75), (0.0, 1.0)]:
     what = f"euler_net: branches 2 x and 6 x, h = {h}"
     wrong = diagnose.wrong_eulers(branches, x, h)
-    expect_close(euler_net(branches, x, h), torch.tensor([[by_hand]]), what, wrong=wrong)
+    found = euler_net(branches, x, h)
+    expect_close(x, torch.ones(1, 1), f"{what}: the caller's x", "it was changed in place")
+    expect_close(found, torch.tensor([[by_hand]]), what, wrong=wrong)
 print("Exercise 1: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(101)

@@ -13,8 +13,8 @@ from typing import Any
 import nbformat
 import pytest
 from fixtures import fill
+from lab import BROWSER_OPTIONS, CHROMIUM, wait_for
 from nbgrader.api import Gradebook
-from test_lab import BROWSER_OPTIONS, CHROMIUM, wait_for
 
 from nbproctor.build import build_course
 from nbproctor.cli import main

@@ -16,7 +16,8 @@ PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbpro
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = {
     "plusx": (
-        "errors files downloads expect own_notebook checking seeds device fingerprint costs "
+        "errors files long_work advice shown_errors "
+        "downloads expect own_notebook checking seeds device fingerprint costs "
         "lesions diagnose diagnose_depth diagnose_costs diagnose_bottlenecks paths unraveled "
         "diagnose_unraveled solvers recompute diagnose_continuous continuous models bottlenecks "
         "identity weights checks probes data augmentation execution surroundings stacks "
@@ -27,7 +28,7 @@ ORDER = {
         "diagnose_dense diagnose_unet dense_checks segmentation denoising sequences "
         "sequence_training experiments trained reference full_scale transformer_studies "
         "dense_studies continuous_studies unraveled_conv plots own_progress path_plots "
-        "full_scale_figures continuous_plots widgets block_explorer order_diagram "
+        "full_scale_figures continuous_plots live_figure widgets block_explorer order_diagram "
         "propagation_explorer transformer_figures path_explorer dense_figures dense_explorer "
         "step_explorer __init__"
     ).split(),
@@ -41,14 +42,15 @@ ORDER = {
         "kernel_app zmtp channels kernel judge_process graded_notebook sealed forbidden grade "
         "work places locks gradebook_rows marks staging pages frames parcels worker pool "
         "headstart node cluster_settings cluster_link roster cluster ledger collect downloads "
-        "gradebook packing filing release executed build times check progress charts feedback "
-        "report handout gradescope class_marks class_entries formats canvas gradescope_zip "
-        "exports class_picture lesson_report classroom watching due recorder feedback_pages "
-        "desk explain classrun proposal regrade regrade_report demo_course demo bench.__init__ "
-        "bench.workload bench.courses bench.meter bench.floor bench.spread bench.record "
-        "bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
-        "bench.latency bench.probes bench.run bench.simulation bench.summary bench.chart "
-        "bench.page bench.command cli_class cli_results cli __init__"
+        "gradebook packing filing release executed public build times check progress charts "
+        "feedback report handout gradescope class_marks class_entries formats canvas "
+        "gradescope_zip exports class_picture lesson_report classroom watching due recorder "
+        "feedback_pages desk explain classrun proposal regrade regrade_report demo_course "
+        "demo bench.__init__ bench.workload bench.courses bench.meter "
+        "bench.floor bench.spread bench.record bench.arms bench.turns bench.machine bench.peer "
+        "bench.stages bench.memory bench.latency bench.probes bench.run bench.simulation "
+        "bench.summary bench.chart "
+        "bench.page bench.command cli_class cli_results cli start __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}

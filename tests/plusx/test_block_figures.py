@@ -1,9 +1,12 @@
 """Figures of blocks, points and fields, and the explorer of blocks."""
 
 import base64
+import io
 
+import numpy
 import pytest
 import torch
+from PIL import Image
 
 from plusx import ArgumentError, block_explorer, block_layers, plots
 
@@ -46,9 +49,9 @@ def test_the_block_explorer_draws_any_setting():
         (512, 6, 7, "depthwise", 56, 64),
         (256, 1, 3, "4", 14, 8),
     ]
-    pictures = {explorer.draw(*setting) for setting in settings}
+    names = explorer.inputs()
+    pictures = {explorer.draw(**dict(zip(names, setting, strict=True))) for setting in settings}
     assert len(pictures) == 3 and all(picture.startswith(PNG) for picture in pictures)
-    assert explorer.still() == explorer.draw(256, 1 / 4, 3, block_explorer.GROUPINGS[0], 14, 1)
 
 
 def test_groups_of_the_block_explorer_fit_the_width():
@@ -64,4 +67,6 @@ def test_the_block_explorer_has_a_still_figure_and_its_controls():
     bundle, _ = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(PNG)
     inputs = explorer.inputs()
-    assert explorer.draw(**{name: item.value for name, item in inputs.items()}) == explorer.still()
+    drawn = explorer.draw(**{name: item.value for name, item in inputs.items()})
+    both = [numpy.asarray(Image.open(io.BytesIO(picture))) for picture in (drawn, explorer.still())]
+    assert numpy.array_equal(*both)

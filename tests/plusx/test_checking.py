@@ -133,7 +133,7 @@ def test_a_result_names_exercises_and_the_next_hint(notebook, monkeypatch):
     asked = grader(monkeypatch, "loading\n" + json.dumps(RESULT))
     done = Check(notebook).wait()
     assert asked[0][2:] == [
-        *("nbproctor.cli", "check", "02_residual_block", "--json", "--notebook", str(notebook)),
+        *("nbproctor.start", "check", "02_residual_block", "--json", "--notebook", str(notebook)),
     ]
     assert done.text.splitlines() == [
         "✗ Exercise 1 · Double: failed, 0 of 3 points",

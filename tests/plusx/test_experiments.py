@@ -29,7 +29,7 @@ def test_a_second_run_is_the_first_one(tmp_path, monkeypatch):
     first = run(small, DIGITS, RECIPE, 2, CPU, tmp_path, depth=4)
     assert len(files(tmp_path)) == 1
 
-    def fail(*_):
+    def fail(*_, **__):
         raise AssertionError("it was trained again")
 
     monkeypatch.setattr(experiments.Training, "run", fail)
@@ -75,7 +75,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
         return measure(training)
 
     monkeypatch.setattr(experiments.Training, "measure", failing)
-    monkeypatch.setattr(experiments.Training.run, "__defaults__", (None, 0.0))
+    monkeypatch.setattr(experiments.Training.run, "__defaults__", (None, 0.0, "training"))
     with pytest.raises(KeyboardInterrupt):
         run(**usual, folder=tmp_path / "cut", depth=4)
     record = run(**usual, folder=tmp_path / "cut", depth=4)

@@ -62,7 +62,7 @@ def test_pictures_and_diagram_are_drawn():
 def test_the_explorer_draws_any_setting():
     explorer = widgets.GradientExplorer()
     pictures = {
-        explorer.draw(depth, gain, skip, norm)
+        explorer.draw(depth=depth, gain=gain, skip=skip, norm=norm)
         for depth, gain, skip, norm in [
             (1, 1.0, False, False),
             (100, 0.1, False, False),
@@ -77,11 +77,11 @@ def test_the_explorer_draws_any_setting():
 def test_a_step_of_the_explorer_is_smooth():
     """Under 100 ms where nothing else runs: in CPU time, which others hardly change."""
     explorer = widgets.GradientExplorer()
-    explorer.draw(10, 1.0, True, False)
+    explorer.draw(depth=10, gain=1.0, skip=True, norm=False)
     times = []
     for depth in range(46, 51):
         start = time.process_time()
-        explorer.draw(depth, 1.0, True, False)
+        explorer.draw(depth=depth, gain=1.0, skip=True, norm=False)
         times.append(time.process_time() - start)
     assert min(times) < 0.2
 

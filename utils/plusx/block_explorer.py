@@ -1,6 +1,5 @@
 """The explorer of lesson 03: what each layer of a bottleneck contributes to its cost."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,13 +18,14 @@ except ImportError:  # the still figure remains
     ipywidgets = None
 
 RATIOS = {"1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2, "1": 1, "2": 2, "4": 4, "6": 6}
+SIZE, WIDTHS = (8.0, 3.2), (1, 2)
 GROUPINGS = ("1 (dense)", "4", "32", "depthwise")
 
 
 class BlockExplorer(Explorer):
     """Channels, inner width, kernel and groups of a block against what each layer costs.
 
-    Nothing is timed: all numbers are counted. One step takes some 100 ms on one CPU core.
+    Nothing is timed: all numbers are counted.
     """
 
     about = "what the three layers of a block cost"
@@ -34,17 +34,24 @@ class BlockExplorer(Explorer):
         "3×3 does about half of the multiply-adds and moves the fewest numbers."
     )
 
-    def draw(  # type: ignore[override]
-        self, channels: int, ratio: float, kernel: int, grouping: str, size: int, batch: int
-    ) -> bytes:
-        """A PNG of the block's shape and of the cost of its layers, for one setting."""
-        drawing = _block_figure(explored_block(channels, ratio, kernel, grouping), size, batch)
-        with io.BytesIO() as stream:
-            drawing.savefig(stream, format="png")
-            return stream.getvalue()
+    size = SIZE
+    widths = WIDTHS
+
+    def paint(  # type: ignore[override]
+        self,
+        axes: Sequence[Axes],
+        channels: int,
+        ratio: float,
+        kernel: int,
+        grouping: str,
+        size: int,
+        batch: int,
+    ) -> None:
+        """The block's shape and the cost of its layers, for one setting."""
+        _draw_both(axes, explored_block(channels, ratio, kernel, grouping), size, batch)
 
     def inputs(self) -> dict[str, Any]:
-        """Six lists to choose from."""
+        """Six sliders over lists."""
         choices: dict[str, tuple[str, Any, Any]] = {
             "channels": ("channels in and out", [64, 128, 256, 512], 256),
             "ratio": ("inner width / channels", RATIOS, 1 / 4),
@@ -54,13 +61,19 @@ class BlockExplorer(Explorer):
             "batch": ("batch", [1, 8, 64], 1),
         }
         return {
-            name: ipywidgets.Dropdown(options=options, value=value, description=text, style=WIDE)
+            name: ipywidgets.SelectionSlider(
+                options=options, value=value, description=text, style=WIDE
+            )
             for name, (text, options, value) in choices.items()
         }
 
     def still_figure(self) -> Figure:
         """ResNet's bottleneck at 256 channels."""
-        return _block_figure(block_layers(256, 64), size=14, batch=1)
+        with mpl.rc_context(STYLE):
+            drawing = Figure(figsize=SIZE, dpi=90)
+            FigureCanvasAgg(drawing)
+            _draw_both(drawing.subplots(1, 2, width_ratios=WIDTHS), block_layers(256, 64), 14, 1)
+            return drawing
 
 
 def explored_block(channels: int, ratio: float, kernel: int, grouping: str) -> tuple[Conv, ...]:
@@ -70,15 +83,10 @@ def explored_block(channels: int, ratio: float, kernel: int, grouping: str) -> t
     return block_layers(channels, width, kernel, groups)
 
 
-def _block_figure(layers: Sequence[Conv], size: int, batch: int) -> Figure:
+def _draw_both(axes: Sequence[Axes], layers: Sequence[Conv], size: int, batch: int) -> None:
     """The shape of a block on the left, the cost of its layers on the right."""
-    with mpl.rc_context(STYLE):
-        drawing = Figure(figsize=(8, 3.2), dpi=90)
-        FigureCanvasAgg(drawing)
-        left, right = drawing.subplots(1, 2, width_ratios=(1, 2))
-        draw_block(left, layers, max(layer.out_channels for layer in layers))
-        _draw_shares(right, layers, size, batch)
-        return drawing
+    draw_block(axes[0], layers, max(layer.out_channels for layer in layers))
+    _draw_shares(axes[1], layers, size, batch)
 
 
 def _draw_shares(axis: Axes, layers: Sequence[Conv], size: int, batch: int) -> None:

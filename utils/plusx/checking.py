@@ -38,7 +38,7 @@ def check(notebook: str | Path | None = None) -> "Check":
     which comes by itself in some seconds. Raises `ArgumentError` if there is no such notebook,
     or the grader is not installed here.
     """
-    if find_spec("nbproctor") is None:
+    if any(find_spec(name) is None for name in ("nbproctor", "nbgrader")):
         raise ArgumentError(
             "the grader is not installed here",
             expected="the course's own environment, as `make lab` starts it",
@@ -104,7 +104,7 @@ class Check:
     def _run(self, exercises: dict[str, Exercise]) -> None:
         stem, folder = self.notebook.stem, self.notebook.parent.name
         lesson = folder if folder and stem.startswith(folder) else stem  # a copy has a longer name
-        command = [sys.executable, "-m", "nbproctor.cli", "check", lesson]
+        command = [sys.executable, "-m", "nbproctor.start", "check", lesson]
         command += ["--json", "--notebook", str(self.notebook)]
         try:
             done = subprocess.run(

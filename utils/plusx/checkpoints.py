@@ -1,7 +1,8 @@
 """A training on disk: written as a whole or not at all, and read back only where it fits."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,15 +11,57 @@ import torch
 from plusx.errors import ArgumentError
 from plusx.files import whole_file
 
+EVERY_S = 5.0  # between two times that a training in a notebook is kept
+
 
 class Restorable(Protocol):
     """What can be stopped and continued: `settings` must agree, `state` is taken up again."""
+
+    nets: Any  # a `Stacked` or `SideBySide` of plusx.stacks
+    step: int
+
+    def advance(self, steps: int) -> None: ...
 
     def settings(self) -> dict[str, Any]: ...
 
     def state(self) -> dict[str, Any]: ...
 
     def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Resumable:
+    """What makes a training `Restorable`, where recipe, networks, optimiser and draws are all."""
+
+    nets: Any
+    recipe: Any
+    optimiser: torch.optim.Optimizer
+    step: int
+    _draws: list[torch.Generator]
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a state to fit, in plain values."""
+        shapes = [{name: list(w.shape) for name, w in net.items()} for net in self.nets.state()]
+        return {"recipe": asdict(self.recipe), "weights": shapes}
+
+    def state(self) -> dict[str, Any]:
+        """All that the course of training depends on from here, without copies of tensors."""
+        return {
+            "weights": self.nets.state(),
+            "optimiser": self.optimiser.state_dict(),
+            "draws": [draw.get_state() for draw in self._draws],
+            "step": self.step,
+        }
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state of a training with the same settings."""
+        for own, kept in zip(self.nets.state(), state["weights"], strict=True):
+            for name, tensor in own.items():
+                tensor.copy_(kept[name])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for draw, kept in zip(self._draws, state["draws"], strict=True):
+            draw.set_state(kept)
+        self.step = state["step"]
 
 
 class Keeper:
@@ -35,6 +78,17 @@ class Keeper:
         """Continue from the file, if there is one."""
         if self.path is not None and self.path.exists():
             load(self.path, training)
+
+    def advance(self, training: Restorable, end: int, done: Callable[[int], object]) -> None:
+        """Take the steps that are left to number `end`; `done` is told of each.
+
+        The file is written between two steps, when it is time: an interrupt in the middle of one
+        leaves what was true before.
+        """
+        while training.step < end:
+            training.advance(1)
+            self.keep(training)
+            done(1)
 
     def keep(self, training: Restorable) -> None:
         """Write the file, if it is time."""

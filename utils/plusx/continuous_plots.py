@@ -37,14 +37,16 @@ def step_panels(matrix: Tensor, time: float, counts: Sequence[int]) -> Figure:
     return drawing
 
 
-def stability_regions(axis: Axes, methods: Sequence[str], limits: tuple[float, ...]) -> None:
+def stability_regions(
+    axis: Axes, methods: Sequence[str], limits: tuple[float, ...], points: int = 241
+) -> None:
     """Where a step of dx/dt = lambda x does not grow, in the plane of h lambda.
 
-    limits: left, right, bottom, top
+    limits: left, right, bottom, top; points: along each side, at which it is looked at
     """
     left, right, bottom, top = limits
-    real = torch.linspace(left, right, 241, dtype=torch.float64)
-    imaginary = torch.linspace(bottom, top, 241, dtype=torch.float64)
+    real = torch.linspace(left, right, points, dtype=torch.float64)
+    imaginary = torch.linspace(bottom, top, points, dtype=torch.float64)
     plane = torch.complex(*torch.meshgrid(real, imaginary, indexing="xy"))
     for method in methods:
         size = amplification(method, plane).abs().numpy()

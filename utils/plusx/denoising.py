@@ -13,6 +13,8 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
+from plusx import long_work
+from plusx.checkpoints import Resumable
 from plusx.data import load_data
 from plusx.device import choose_device
 from plusx.stacks import SideBySide, evaluation_mode
@@ -75,7 +77,7 @@ class DenoisingRecipe:
     lr: float = 5e-3
 
 
-class DenoisingTraining:
+class DenoisingTraining(Resumable):
     """Denoisers of several seeds in training.
 
     `make_model` is called once for each seed, after `torch.manual_seed(seed)`; the seed also gives
@@ -113,7 +115,7 @@ class DenoisingTraining:
     def advance(self, steps: int) -> None:
         """Take some training steps."""
         total = self.recipe.epochs * self.recipe.steps
-        for _ in range(steps):
+        for _ in long_work.each(range(steps), "training"):
             pairs = [draw_batch(self.train, self.recipe.batch, draw) for draw in self._draws]
             x, noise = (torch.stack(half).to(self.device) for half in zip(*pairs, strict=True))
             loss = (self.nets(x) - noise).square().flatten(1).mean(dim=1).sum()

@@ -1,9 +1,8 @@
 """The explorer of lesson 07: what a dense block reads, holds and keeps, as its settings change."""
 
-import io
+from collections.abc import Sequence
 from typing import Any
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,7 +21,7 @@ KIB_PER_PIXEL = 4 / 1024  # of one channel, in float32
 class DenseExplorer(Explorer):
     """Layers, growth, input channels and image size against channels, weights and memory.
 
-    Nothing is run: all numbers are counted. One step takes some 100 ms on one CPU core.
+    Nothing is run: all numbers are counted.
     """
 
     about = "channels, weights and memory of a dense block"
@@ -32,17 +31,18 @@ class DenseExplorer(Explorer):
         "pass: a curve that bends up to 27 MiB for one image, and with recomputing a line to 5 MiB."
     )
 
-    def draw(self, layers: int, growth: int, first: int, side: int) -> bytes:  # type: ignore[override]
-        """A PNG for one setting."""
-        drawing = _block_figure(layers, growth, first, side)
-        plt.close(drawing)
-        with io.BytesIO() as stream:
-            drawing.savefig(stream, format="png")
-            return stream.getvalue()
+    size = (9.0, 3.1)
+    widths = (1, 1, 1)
+
+    def paint(  # type: ignore[override]
+        self, axes: Sequence[Axes], layers: int, growth: int, first: int, side: int
+    ) -> None:
+        """Channels, weights and memory for one setting."""
+        _draw_block(axes, layers, growth, first, side)
 
     def inputs(self) -> dict[str, Any]:
-        """Two sliders and two lists."""
-        slider, choice = ipywidgets.IntSlider, ipywidgets.Dropdown
+        """Two sliders over numbers, two over lists."""
+        slider, choice = ipywidgets.IntSlider, ipywidgets.SelectionSlider
         return {
             "layers": slider(24, 1, 64, description="layers", style=WIDE),
             "growth": slider(32, 1, 64, description="growth", style=WIDE),
@@ -56,7 +56,9 @@ class DenseExplorer(Explorer):
 
     def still_figure(self) -> Figure:
         """The third dense block of DenseNet-121."""
-        return _block_figure(24, 32, 256, 14)
+        drawing, axes = figure(3, height=3.1)
+        _draw_block(axes, 24, 32, 256, 14)
+        return drawing
 
 
 def layer_weights(first: int, growth: int, layer: int) -> int:
@@ -65,21 +67,20 @@ def layer_weights(first: int, growth: int, layer: int) -> int:
     return (first + layer * growth) * inner + 9 * inner * growth
 
 
-def _block_figure(layers: int, growth: int, first: int, side: int) -> Figure:
-    drawing, axes = figure(3, height=3.1)
-    numbers = range(1, layers + 1)
+def _draw_block(axes: Sequence[Axes], layers: int, growth: int, first: int, side: int) -> None:
+    edges = [n + 0.5 for n in range(layers + 1)]  # layer n stands from n - 1/2 to n + 1/2
     read = [first + n * growth for n in range(layers)]
-    axes[0].bar(numbers, [first] * layers, color=COLOURS["residual"], label="from x")
-    made = [channels - first for channels in read]
-    axes[0].bar(numbers, made, bottom=first, color=COLOURS["third"], label="from layers before")
+    axes[0].stairs([first] * layers, edges, fill=True, color=COLOURS["residual"], label="from x")
+    axes[0].stairs(
+        read, edges, baseline=first, fill=True, color=COLOURS["third"], label="from layers before"
+    )
     axes[0].set(xlabel="layer", ylabel="channels that it reads")
     weights = [layer_weights(first, growth, n) / 1000 for n in range(layers)]
-    axes[1].bar(numbers, weights, color=COLOURS["first"])
+    axes[1].stairs(weights, edges, fill=True, color=COLOURS["first"])
     axes[1].set(xlabel="layer", ylabel="weights (thousands)", title=f"{sum(weights):,.0f} thousand")
     _draw_memory(axes[2], layers, growth, first, side)
     axes[0].set_title(f"{first + layers * growth} channels leave")
     axes[0].legend(fontsize=8)
-    return drawing
 
 
 def _draw_memory(axis: Axes, layers: int, growth: int, first: int, side: int) -> None:
@@ -88,6 +89,6 @@ def _draw_memory(axis: Axes, layers: int, growth: int, first: int, side: int) ->
         kept = [kept_channels(n, first, growth, recompute) for n in numbers]
         mebibytes = [channels * side**2 * KIB_PER_PIXEL / 1024 for channels in kept]
         axis.plot(numbers, mebibytes, DASHES[role], color=COLOURS[role], label=name)
-    axis.set(xlabel="layers", ylabel="kept for one image (MiB)", ylim=(0, None))
-    axis.set_title("memory for the backward pass")
+    axis.set(xlabel="layers", ylabel="kept for backward (MiB)", ylim=(0, None))
+    axis.set_title("memory")
     axis.legend(fontsize=8)

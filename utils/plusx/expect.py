@@ -2,7 +2,8 @@
 
 Each function returns None or raises `ExpectationError`. Its `str()` shows expected
 values; its `feedback` does not, and serves for hidden tests. torch is imported on the
-first comparison, not with this module.
+first comparison, not with this module. In a notebook, importing it has errors of checking
+cells shown as `plusx.shown_errors` says.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from plusx.advice import advice, advice_on_value
 from plusx.errors import ArgumentError, ExpectationError
+from plusx.shown_errors import install
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +31,8 @@ __all__ = [
 ]
 
 SHOWN_NUMBERS = 9  # longer tensors are described, not printed
+install()
+
 # What wrong answers raise. The grader's own errors (deadlines, dead kernels) pass through.
 MISTAKES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -97,9 +102,10 @@ def expect_equal(
     if _same(actual, expected):
         return
     matching = [diagnosis for diagnosis, value in (wrong or {}).items() if _same(actual, value)]
+    nothing = advice_on_value(None, "") if actual is None else ""
     _fail(
         what,
-        matching[0] if matching else hint,
+        matching[0] if matching else nothing or hint,
         expected=_kind(expected),
         got=_kind(actual),
         values=(repr(expected), repr(actual)),
@@ -120,7 +126,8 @@ def expect_type(value: object, kind: type | tuple[type, ...], what: str, hint: s
     """`value` is an instance of `kind`."""
     if not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
-        _fail(what, hint, expected=" or ".join(k.__name__ for k in kinds), got=_kind(value))
+        expected = " or ".join(k.__name__ for k in kinds)
+        _fail(what, advice_on_value(value, expected) or hint, expected=expected, got=_kind(value))
 
 
 @contextmanager
@@ -129,7 +136,8 @@ def expect_works(what: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except MISTAKES as error:
-        raise _failure(what, hint, expected="no error", got=_summary(error)) from error
+        advised = "; ".join(words for words in (hint, advice(error)) if words)
+        raise _failure(what, advised, expected="no error", got=_summary(error)) from error
 
 
 @contextmanager
@@ -165,7 +173,8 @@ def _numbers(value: object, what: str, hint: str) -> Tensor:
             raise ValueError("a tensor on the meta device holds no numbers")
         return tensor.detach().cpu()
     except (RuntimeError, TypeError, ValueError) as error:
-        raise _failure(what, hint, expected="numbers", got=_kind(value)) from error
+        advised = advice_on_value(value, "numbers") or hint
+        raise _failure(what, advised, expected="numbers", got=_kind(value)) from error
 
 
 def _close(found: Tensor, wanted: Tensor, rtol: float, atol: float) -> bool:

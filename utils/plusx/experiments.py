@@ -6,7 +6,7 @@ Results that take minutes are shipped instead: see `plusx.reference`.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -42,8 +42,8 @@ def run(
     `make_model` may be a list of networks, one for each seed, as for `Training`.
     Earlier is: with the same settings, recipe, seeds, data and kind of device, the same code of
     the network and of the training loop, and the same torch. Records are kept in `folder`, by
-    default the user's cache folder; `clear_cache` empties it. A run of minutes that was stopped,
-    or killed, goes on at the last epoch that was kept there. `execution` is as for `Training`.
+    default the user's cache folder; `clear_cache` empties it. A run that was stopped, or killed,
+    goes on where it was seconds before. `execution` is as for `Training`.
     """
     recipe, device = recipe or Recipe(), device or choose_device()
     execution = execution or Execution()
@@ -55,11 +55,18 @@ def run(
         return found
     start = time.perf_counter()
     training = Training(build, data, recipe, seeds, device, execution=execution)
-    record = training.run(checkpoint := path.with_suffix(".training"))
+    checkpoint, what = path.with_suffix(".training"), name_of(make_model, settings)
+    record = training.run(checkpoint, what=what)
     forget(checkpoint)
     about = {"data": data.name, "recipe": asdict(recipe), "settings": repr(settings)}
     _write(path, about | {"seconds": time.perf_counter() - start, "record": to_lists(record)})
     return record
+
+
+def name_of(make_model: object, settings: Mapping[str, Any]) -> str:
+    """What is trained, for whoever waits: Mlp depth=56 skip=False."""
+    name = getattr(make_model, "__name__", "networks")
+    return " ".join([name, *(f"{key}={value}" for key, value in settings.items())])
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,5 @@
 """The explorer of lesson 05: which path lengths carry a gradient, if a branch scales it by a."""
 
-import io
 from collections.abc import Sequence
 from math import exp, lgamma, log
 from typing import Any
@@ -22,7 +21,7 @@ try:
 except ImportError:  # the still figure remains
     ipywidgets = None
 
-DIRECTIONS = {"one and the same": 1.0, "random": 0.5}  # the power of the number of paths
+DIRECTIONS = {"the same": 1.0, "random": 0.5}  # the power of the number of paths
 
 
 def length_masses(blocks: int, factor: float, power: float) -> Tensor:
@@ -45,7 +44,7 @@ def _log_count(n: int, k: int) -> float:
 class PathExplorer(Explorer):
     """Number of blocks, what a branch does to a gradient, and how paths add up.
 
-    Nothing is trained: all is computed from binomial coefficients, in some 100 ms.
+    Nothing is trained: all is computed from binomial coefficients.
     """
 
     about = "which path lengths carry the gradient"
@@ -55,17 +54,14 @@ class PathExplorer(Explorer):
         "same way, at about 4 if they point in random directions."
     )
 
-    def draw(self, blocks: int, factor: float, directions: str) -> bytes:  # type: ignore[override]
-        """A PNG of the shares by length for one setting."""
-        with mpl.rc_context(STYLE):
-            drawing = Figure(figsize=(7, 3.2), dpi=90)
-            FigureCanvasAgg(drawing)
-            axis = drawing.subplots()
-            _panel(axis, blocks, factor, directions)
-            axis.legend(fontsize=9, loc="upper right")
-            with io.BytesIO() as stream:
-                drawing.savefig(stream, format="png")
-                return stream.getvalue()
+    size = (7.0, 3.2)
+
+    def paint(  # type: ignore[override]
+        self, axes: Sequence[Axes], blocks: int, factor: float, directions: str
+    ) -> None:
+        """The shares by length for one setting."""
+        _panel(axes[0], blocks, factor, directions)
+        axes[0].legend(fontsize=9, loc="upper right")
 
     def inputs(self) -> dict[str, Any]:
         """Two sliders and a choice."""
@@ -74,7 +70,7 @@ class PathExplorer(Explorer):
             "factor": ipywidgets.FloatSlider(
                 0.25, min=0.05, max=2.0, step=0.05, description="factor a of a branch", style=WIDE
             ),
-            "directions": ipywidgets.Dropdown(
+            "directions": ipywidgets.SelectionSlider(
                 options=list(DIRECTIONS), description="directions of the paths", style=WIDE
             ),
         }
@@ -96,7 +92,7 @@ def _panel(axis: Axes, blocks: int, factor: float, directions: str) -> None:
     """Shares of the paths, and of what they carry, by length."""
     carried = length_masses(blocks, factor, DIRECTIONS[directions])
     low, high = shortest_range(carried)
-    role = "third" if directions == "one and the same" else "residual"
+    role = "third" if directions == "the same" else "residual"
     lengths = range(blocks + 1)
     plot_masses(axis, lengths, length_masses(blocks, 1.0, 1.0)[None], "number of paths", GREY)
     label = f"gradient: mean {effective_length(carried):.1f}, 95 % in {low} to {high}"

@@ -1,15 +1,14 @@
 """The explorer of lesson 04: signals and gradients by depth, predicted and measured."""
 
-import io
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
-from plusx.plots import COLOURS, STYLE, figure, plot_runs
+from plusx.plots import COLOURS, figure, plot_runs
 from plusx.propagation import gradient_by_depth, propagate, signal_by_depth
 from plusx.widgets import WIDE, Explorer
 
@@ -25,8 +24,7 @@ LIMITS = (1e-6, 1e12)  # of both axes: fixed, so that two settings compare
 class PropagationExplorer(Explorer):
     """Depth, the factors of skip and branch, norm and order against signals and gradients.
 
-    The dotted line is the closed form (of pre-activation layers). One step takes some 100 ms on
-    one CPU core.
+    The dotted line is the closed form (of pre-activation layers).
     """
 
     about = "signals and gradients by depth"
@@ -36,19 +34,24 @@ class PropagationExplorer(Explorer):
         "input; measured and closed form agree."
     )
 
-    def draw(  # type: ignore[override]
-        self, depth: int, skip: float, branch: float, norm: bool, order: str
-    ) -> bytes:
-        """A PNG of both, five seeds, for one setting."""
-        with mpl.rc_context(STYLE):
-            drawing = Figure(figsize=(8, 3.3), dpi=90)
-            FigureCanvasAgg(drawing)
-            draw_propagation(drawing.subplots(1, 2), depth, skip, branch, norm, order)
-            for axis in drawing.axes:
-                axis.set_ylim(LIMITS)
-            with io.BytesIO() as stream:
-                drawing.savefig(stream, format="png")
-                return stream.getvalue()
+    size = (8.0, 3.3)
+    widths = (1, 1)
+
+    def paint(  # type: ignore[override]
+        self,
+        axes: Sequence[Axes],
+        depth: int,
+        skip: float,
+        branch: float,
+        norm: bool,
+        order: str,
+    ) -> None:
+        """Both, five seeds, for one setting."""
+        draw_propagation(axes, depth, skip, branch, norm, order)
+        for axis in axes:
+            axis.set_ylim(LIMITS)
+            axis.yaxis.set_major_locator(LogLocator(numticks=8))
+            axis.yaxis.set_minor_locator(NullLocator())
 
     def inputs(self) -> dict[str, Any]:
         """Sliders for depth and both factors, a switch for the norm, a choice of the order."""
@@ -58,8 +61,8 @@ class PropagationExplorer(Explorer):
             "skip": slider(1.0, min=0.5, max=1.1, step=0.05, description="skip ×", style=WIDE),
             "branch": slider(1.0, min=0.0, max=2.0, step=0.05, description="branch ×", style=WIDE),
             "norm": ipywidgets.Checkbox(True, description="norm in the branch", style=WIDE),
-            "order": ipywidgets.Dropdown(
-                options={"pre-activation": "pre", "ReLU after the sum": "post"},
+            "order": ipywidgets.SelectionSlider(
+                options={"pre-activation": "pre", "ReLU after sum": "post"},
                 description="order",
                 style=WIDE,
             ),
@@ -76,7 +79,7 @@ def draw_propagation(
     axes: Any, depth: int, skip: float, branch: float, norm: bool, order: str
 ) -> None:
     """Mean squares of the states on the left axis, squared gradients on the right one."""
-    measured = propagate(depth, skip, branch, norm, order, width=64, batch=16, seeds=SEEDS)
+    measured = propagate(depth, skip, branch, norm, order, width=48, batch=16, seeds=SEEDS)
     predicted = [f(depth, skip, branch, norm) for f in (signal_by_depth, gradient_by_depth)]
     names = ("mean square of the state", "squared gradient / that at the output")
     for axis, runs, line, name in zip(axes, measured, predicted, names, strict=True):

@@ -7,11 +7,14 @@ belong to a shape?
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import pi
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from plusx import long_work
+from plusx.checkpoints import Resumable
 from plusx.device import choose_device
 from plusx.stacks import SideBySide, evaluation_mode
 from plusx.training import SCHEDULES, Record, seeded
@@ -82,8 +85,18 @@ class SegmentationRecipe:
     batch: int = 20
     lr: float = 1e-2
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches; what is left of the pictures waits for the next epoch."""
+        return self.images // self.batch
 
-class SegmentationTraining:
+    @property
+    def steps(self) -> int:
+        """Of all epochs."""
+        return self.epochs * self.steps_per_epoch
+
+
+class SegmentationTraining(Resumable):
     """Networks of several seeds, trained to find the shapes of `make_scenes`.
 
     `make_model` is called once for each seed, after `torch.manual_seed(seed)`; the seed also gives
@@ -105,7 +118,7 @@ class SegmentationTraining:
         self.test = make_scenes(self.recipe.images, seed=2)
         weights = [weight for group in self.nets.weights() for weight in group]
         self.optimiser = torch.optim.Adam(weights, self.recipe.lr)
-        self.step = 0
+        self.step, self._orders = 0, torch.empty(len(seeds), 0, dtype=torch.int64)
 
     def run(self) -> Record:
         """Train for all epochs and measure before, and after each.
@@ -114,23 +127,39 @@ class SegmentationTraining:
         """
         rows = [self.measure()]
         for _ in range(self.recipe.epochs):
-            self.advance()
+            self.advance(self.recipe.steps_per_epoch)
             rows.append(self.measure())
         return Record(*(torch.stack(column, dim=1) for column in zip(*rows, strict=True)))
 
-    def advance(self) -> None:
-        """Train for one epoch."""
+    def advance(self, steps: int) -> None:
+        """Take some training steps."""
         recipe = self.recipe
-        total = recipe.epochs * (recipe.images // recipe.batch)
-        orders = [torch.randperm(recipe.images, generator=draw) for draw in self._draws]
-        for chosen in torch.stack(orders).split(recipe.batch, dim=1):  # (S, batch)
+        for _ in long_work.each(range(steps), "training"):
+            chosen = self._next_batch()  # (S, batch)
             loss = mask_losses(self._logits(self.train, chosen), self._chosen(chosen)).sum()
             self.optimiser.zero_grad()
             loss.backward()
             for group in self.optimiser.param_groups:
-                group["lr"] = recipe.lr * SCHEDULES["cosine"](self.step / total)
+                group["lr"] = recipe.lr * SCHEDULES["cosine"](self.step / recipe.steps)
             self.optimiser.step()
             self.step += 1
+
+    def _next_batch(self) -> Tensor:
+        """(S, batch): places of pictures, in an order that is new in each epoch."""
+        place, size = self.step % self.recipe.steps_per_epoch, self.recipe.batch
+        if place == 0:
+            orders = [torch.randperm(self.recipe.images, generator=draw) for draw in self._draws]
+            self._orders = torch.stack(orders)  # (S, images)
+        return self._orders[:, place * size : (place + 1) * size]
+
+    def state(self) -> dict[str, Any]:
+        """All that the course of training depends on from here, without copies of tensors."""
+        return {**super().state(), "orders": self._orders}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state of a training with the same settings."""
+        super().restore(state)
+        self._orders = state["orders"]
 
     def trained(self) -> list[nn.Module]:
         """Copies of the networks, one for each seed, as they are now, in evaluation mode."""

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from plusx import long_work
+from plusx.checkpoints import Resumable
 from plusx.device import choose_device
 from plusx.sequences import HELD_OUT, Task
 from plusx.stacks import Stacked
@@ -30,7 +33,7 @@ class SequenceRecipe:
         return self.lr * min(1.0, step / self.warmup) if self.warmup else self.lr
 
 
-class SequenceTraining:
+class SequenceTraining(Resumable):
     """Transformers of several seeds in training.
 
     `make_model` is called once for each seed, after `torch.manual_seed(seed)`; the seed also gives
@@ -68,7 +71,7 @@ class SequenceTraining:
 
     def advance(self, steps: int) -> None:
         """Take some training steps."""
-        for _ in range(steps):
+        for _ in long_work.each(range(steps), "training"):
             batches = [self.task.batch(self.recipe.batch, draw) for draw in self._draws]
             tokens, targets = (
                 torch.stack(half).to(self.device) for half in zip(*batches, strict=True)
@@ -84,6 +87,10 @@ class SequenceTraining:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.rate(self.step)
             self.optimiser.step()
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a state to fit, in plain values."""
+        return {**super().settings(), "task": repr(self.task), "device": self.device.type}
 
     def trained(self) -> list[nn.Module]:
         """Copies of the networks, one for each seed, as they are now."""

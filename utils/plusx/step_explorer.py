@@ -1,6 +1,5 @@
 """The explorer of lesson 08: what a step size does to a decay, a rotation, or both."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,10 +26,7 @@ STILL = (("Euler", 0.3, -1.0, 2.0), ("Euler", 0.6, -1.0, 2.0), ("RK4", 0.6, -1.0
 
 
 class StepExplorer(Explorer):
-    """Method, step size and the eigenvalue of a linear flow, against its first coordinate.
-
-    Nothing is trained; a setting takes some 100 ms.
-    """
+    """Method, step size and the eigenvalue of a linear flow, against its first coordinate."""
 
     about = "steps of a linear flow, and where they are stable"
     alt = (
@@ -38,23 +34,23 @@ class StepExplorer(Explorer):
         "h = 0.6 its swings grow without end; RK4 with h = 0.6 lies on the flow."
     )
 
-    def draw(self, method: str, h: float, decay: float, rotation: float) -> bytes:  # type: ignore[override]
-        """A PNG of the place of h lambda and of the steps for one setting."""
-        with mpl.rc_context(STYLE):
-            drawing = Figure(figsize=(9, 3.4), dpi=90)
-            FigureCanvasAgg(drawing)
-            plane, path = drawing.subplots(1, 2, width_ratios=(1, 1.6))
-            _draw_plane(plane, method, h, decay, rotation)
-            _draw_path(path, method, h, decay, rotation)
-            with io.BytesIO() as stream:
-                drawing.savefig(stream, format="png")
-                return stream.getvalue()
+    size = (9.0, 3.4)
+    widths = (1, 1.6)
+
+    def paint(  # type: ignore[override]
+        self, axes: Sequence[Axes], method: str, h: float, decay: float, rotation: float
+    ) -> None:
+        """The place of h lambda and the steps, for one setting."""
+        _draw_plane(axes[0], method, h, decay, rotation)
+        _draw_path(axes[1], method, h, decay, rotation)
 
     def inputs(self) -> dict[str, Any]:
         """A choice of methods and three sliders."""
         slider = ipywidgets.FloatSlider
         return {
-            "method": ipywidgets.Dropdown(options=list(ROLES), description="method", style=WIDE),
+            "method": ipywidgets.SelectionSlider(
+                options=list(ROLES), description="method", style=WIDE
+            ),
             "h": slider(0.3, min=0.05, max=2.0, step=0.05, description="step size h", style=WIDE),
             "decay": slider(
                 -1.0, min=-6.0, max=0.5, step=0.1, description="real part of λ", style=WIDE
@@ -78,7 +74,7 @@ class StepExplorer(Explorer):
 
 
 def _draw_plane(axis: Axes, method: str, h: float, decay: float, rotation: float) -> None:
-    stability_regions(axis, [method], LIMITS)
+    stability_regions(axis, [method], LIMITS, points=61)
     for sign in (1, -1):
         axis.plot(h * decay, sign * h * rotation, "X", color=COLOURS["fourth"], ms=8)
     axis.set_title("stable inside, X: $h\\lambda$")

@@ -1,6 +1,7 @@
-"""Trained networks that are kept on disk and found again by their code and settings."""
+"""Trained networks, and steps of a training, kept on disk and found again by code and settings."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -9,15 +10,15 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from plusx.checkpoints import Keeper
+from plusx import long_work
+from plusx.checkpoints import EVERY_S, Keeper, Restorable, save
 from plusx.data import Data
 from plusx.device import choose_device
-from plusx.experiments import cache_folder
+from plusx.experiments import cache_folder, name_of
 from plusx.files import forget, whole_file
 from plusx.fingerprint import fingerprint
 from plusx.training import Recipe, Training
 
-EVERY_S = 60.0  # between two checkpoints
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -42,21 +43,38 @@ def trained_networks(
     nets = [build() for _ in range(seeds)]
     if not _load(path, nets):
         training = Training(build, data, recipe, seeds, device)
-        _advance_to_the_end(training, path.with_suffix(".training"))
+        checkpoint, end = path.with_suffix(".training"), recipe.epochs * training.steps_per_epoch
+        _advance(training, end, checkpoint, name_of(make_model, settings))
+        forget(checkpoint)
         nets = [net.cpu() for net in training.trained()]  # type: ignore[misc]
         _save(path, nets)
     return nets
 
 
-def _advance_to_the_end(training: Training, checkpoint: Path) -> None:
-    """All steps of the recipe; what takes minutes and is stopped goes on at a later call."""
-    keeper = Keeper(checkpoint, EVERY_S)
+def advance_kept(
+    training: Restorable, steps: int, what: str = "training", folder: Path | None = None
+) -> None:
+    """Take training steps, or those that an earlier call took.
+
+    Earlier is: of the same code, from the same state of networks, optimiser and random draws.
+    What was stopped goes on where it was seconds before. States are kept as `trained_networks`
+    keeps weights.
+    """
+    start = (training.settings(), training.state(), training.nets.modules())
+    name = fingerprint(type(training), *start, steps, torch.__version__)
+    path = (folder or cache_folder()) / f"{name}.state"
+    end = training.step + steps
+    _advance(training, end, path, what)
+    with suppress(OSError):
+        save(path, training)
+
+
+def _advance(training: Restorable, end: int, checkpoint: Path, what: str) -> None:
+    """All steps up to number `end`; what was stopped goes on at a later call."""
+    keeper, begun = Keeper(checkpoint, EVERY_S), training.step
     keeper.restore(training)
-    end = training.recipe.epochs * training.steps_per_epoch
-    while training.step < end:
-        training.advance(min(training.steps_per_epoch, end - training.step))
-        keeper.keep(training)
-    forget(checkpoint)
+    with long_work.bar(end - begun, what, begun=training.step - begun) as done:
+        keeper.advance(training, end, done)
 
 
 def _load(path: Path, nets: list[Net]) -> bool:

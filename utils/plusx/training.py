@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from plusx import checkpoints
+from plusx import checkpoints, long_work
 from plusx.augmentation import draw_moves, moved
 from plusx.data import Data
 from plusx.device import choose_device
@@ -123,18 +123,28 @@ class Training:
         self._epoch = 0, [draw.get_state() for draw in self._draws]  # its first step, and draws
         self._batches = self._endless_batches()
 
-    def run(self, checkpoint: Path | None = None, every_s: float = 60.0) -> Record:
+    def run(
+        self,
+        checkpoint: Path | None = None,
+        every_s: float = checkpoints.EVERY_S,
+        what: str = "training",
+    ) -> Record:
         """Train for all epochs of the recipe and measure before, and after each.
 
-        With a `checkpoint`, go on from that file if it is there, and write it at the end of an
-        epoch when the last time was `every_s` seconds ago. The result is the same, bit by bit.
-        What is measured is kept: another call returns the same record.
+        With a `checkpoint`, go on from that file if it is there, and write it after a step when
+        the last time was `every_s` seconds ago. The result is the same, bit by bit. What is
+        measured is kept: another call returns the same record. `what` names it while it lasts.
         """
-        for _ in self.epochs(checkpoint, every_s):
+        for _ in self.epochs(checkpoint, every_s, what):
             pass
         return self.record
 
-    def epochs(self, checkpoint: Path | None = None, every_s: float = 60.0) -> Iterator[int]:
+    def epochs(
+        self,
+        checkpoint: Path | None = None,
+        every_s: float = checkpoints.EVERY_S,
+        what: str = "training",
+    ) -> Iterator[int]:
         """As `run`, but giving back control after the first measurement and after each epoch.
 
         What comes is the number of epochs that are done.
@@ -143,11 +153,14 @@ class Training:
         keeper.restore(self)
         if not self.rows:
             self._run_began = self.step
-        while len(self.rows) <= self.recipe.epochs:
-            self.advance(self._run_began + len(self.rows) * self.steps_per_epoch - self.step)
-            self.rows.append(self.measure())
-            keeper.keep(self)
-            yield len(self.rows) - 1
+        total = self.recipe.epochs * self.steps_per_epoch
+        with long_work.bar(total, what, begun=self.step - self._run_began) as done:
+            while len(self.rows) <= self.recipe.epochs:
+                end = self._run_began + len(self.rows) * self.steps_per_epoch
+                keeper.advance(self, end, done)
+                self.rows.append(self.measure())
+                keeper.keep(self)
+                yield len(self.rows) - 1
 
     @property
     def record(self) -> Record:
@@ -158,7 +171,7 @@ class Training:
         """Take some training steps."""
         total = self.recipe.epochs * self.steps_per_epoch
         with self.execution.settled():
-            for _ in range(steps):
+            for _ in long_work.each(range(steps), "training"):
                 images, labels = next(self._batches)  # (S, B, C, H, W), (S, B)
                 self._set_gradients(images, labels)
                 self._adjust_gradients()

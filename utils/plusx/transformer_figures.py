@@ -1,10 +1,9 @@
 """The figures of lesson 06 that are more than a few lines, and its explorer."""
 
-import io
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
@@ -84,10 +83,7 @@ def show_bars(axis: Axes, bars: dict[str, Tensor], role: str = "residual") -> No
 
 
 class WiringExplorer(Explorer):
-    """A wiring and a depth against the size of the stream and of the gradients, untrained.
-
-    One step takes from 50 ms to half a second on one CPU core, by the number of blocks.
-    """
+    """A wiring and a depth against the size of the stream and of the gradients, untrained."""
 
     about = "stream and gradients of an untrained transformer, block by block"
     alt = (
@@ -96,22 +92,23 @@ class WiringExplorer(Explorer):
         "the late blocks, and smallest, and even, in DeepNorm."
     )
 
-    def draw(self, wiring: str, blocks: int, skips: str) -> bytes:  # type: ignore[override]
-        """A PNG of both profiles for one setting."""
-        drawing = _profile_figure({wiring: "residual"}, blocks, skips)
-        plt.close(drawing)
-        with io.BytesIO() as stream:
-            drawing.savefig(stream, format="png")
-            return stream.getvalue()
+    size = (9.0, 3.2)
+    widths = (1, 1)
+
+    def paint(  # type: ignore[override]
+        self, axes: Sequence[Axes], wiring: str, blocks: int, skips: str
+    ) -> None:
+        """Both profiles for one setting."""
+        _draw_profiles(axes, {wiring: "residual"}, blocks, skips, seeds=3, sequences=24)
 
     def inputs(self) -> dict[str, Any]:
         """A list of wirings, one of skips, and a slider over the depth."""
         return {
-            "wiring": ipywidgets.Dropdown(
+            "wiring": ipywidgets.SelectionSlider(
                 options=WIRINGS, value="pre", description="wiring", style=WIDE
             ),
             "blocks": ipywidgets.IntSlider(12, 2, 48, description="blocks", style=WIDE),
-            "skips": ipywidgets.Dropdown(
+            "skips": ipywidgets.SelectionSlider(
                 options=tuple(NO_SKIP), value="both", description="skips", style=WIDE
             ),
         }
@@ -120,22 +117,29 @@ class WiringExplorer(Explorer):
         """Four wirings of 24 blocks."""
         # In this order: the stream of "post" lies on that of "deepnorm", and is dashed.
         roles = {"deepnorm": "first", "post": "plain", "pre": "residual", "peri": "third"}
-        return _profile_figure(roles, 24, "both")
+        drawing, axes = figure(2)
+        _draw_profiles(axes, roles, 24, "both")
+        return drawing
 
 
-def _profile_figure(roles: dict[str, str], blocks: int, skips: str) -> Figure:
+def _draw_profiles(
+    axes: Sequence[Axes],
+    roles: dict[str, str],
+    blocks: int,
+    skips: str,
+    seeds: int = SEEDS,
+    sequences: int = 64,
+) -> None:
     """Two panels: the size of the stream and the gradients, by block, for some wirings."""
-    drawing, axes = figure(2)
     for wiring, role in roles.items():
-        nets = [_untrained(wiring, blocks, skips, seed) for seed in range(SEEDS)]
-        found = [start_profile(net) for net in nets]
+        nets = [_untrained(wiring, blocks, skips, seed) for seed in range(seeds)]
+        found = [start_profile(net, sequences) for net in nets]
         streams, gradients = (torch.tensor(half) for half in zip(*found, strict=True))
         plot_runs(axes[0], range(blocks + 1), streams, wiring, role)
         plot_runs(axes[1], range(1, blocks + 1), gradients.clamp(min=1e-12), wiring, role)
     axes[0].set(xlabel="block (0: token vectors)", ylabel="size of the stream", ylim=(0, None))
     axes[1].set(xlabel="block", ylabel="gradient norm", yscale="log", ylim=(1e-3, 1e1))
-    axes[0].legend(title=f"{blocks} blocks: median, range of {SEEDS} seeds", fontsize=8)
-    return drawing
+    axes[0].legend(title=f"{blocks} blocks: median, range of {seeds} seeds", fontsize=8)
 
 
 def _untrained(wiring: str, blocks: int, skips: str, seed: int) -> Transformer:

@@ -2,18 +2,18 @@
 
 import base64
 import io
+from collections.abc import Sequence
+from functools import cached_property, partial
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from plusx.live_figure import LiveFigure
 from plusx.plots import (
     COLOURS,
-    STYLE,
     error_axes,
     figure,
     gradient_axes,
@@ -36,20 +36,34 @@ WIDE = {"description_width": "initial"}
 class Explorer:
     """Controls and one live figure; make it the last expression of a cell.
 
-    A subclass says what is drawn for one setting (`draw`), what the controls are (`inputs`), and
-    what readers without a kernel see (`still_figure`). `about` names the subject, `alt` says what
-    the still figure shows, for readers who do not see it.
+    A subclass says what is drawn for one setting (`paint`), into panels of which size (`size`,
+    `widths`), what the controls are (`inputs`), and what readers without a kernel see
+    (`still_figure`). `about` names the subject, `alt` says what the still figure shows, for readers
+    who do not see it. `make explorers` measures how long a step takes in a browser.
     """
 
     about = ""
     alt = ""
+    size = (7.0, 3.4)  # inches
+    widths: tuple[float, ...] = (1,)  # of the panels, relative to each other
+
+    @cached_property
+    def _live(self) -> LiveFigure:
+        return LiveFigure(self.size, self.widths)
+
+    def paint(self, axes: Sequence[Axes], **setting: Any) -> None:
+        """Draw one setting of the controls into empty panels."""
+        raise NotImplementedError
 
     def draw(self, **setting: Any) -> bytes:
         """A PNG for one setting of the controls."""
-        raise NotImplementedError
+        return self._live.png(partial(self.paint, **setting))
 
     def inputs(self) -> dict[str, Any]:
-        """The controls, by the argument of `draw` that each sets."""
+        """The controls, by the argument of `paint` that each sets.
+
+        Sliders and checkboxes: of a dropdown list JupyterLab takes the arrow keys for itself.
+        """
         raise NotImplementedError
 
     def still_figure(self) -> Figure:
@@ -78,7 +92,9 @@ class Explorer:
         """A PNG of the still figure."""
         drawing = self.still_figure()
         plt.close(drawing)  # or the cell would show it a second time
-        return _png(drawing)
+        with io.BytesIO() as stream:
+            drawing.savefig(stream, format="png")
+            return stream.getvalue()
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget for front ends that have widgets, the still figure for all others."""
@@ -89,10 +105,7 @@ class Explorer:
 
 
 class GradientExplorer(Explorer):
-    """Depth, gain, skip and norm against the gradient norms of every layer.
-
-    One step takes some 50 ms on one CPU core.
-    """
+    """Depth, gain, skip and norm against the gradient norms of every layer."""
 
     about = "gradient norms by layer"
     alt = (
@@ -101,25 +114,15 @@ class GradientExplorer(Explorer):
         "all four, the more the larger the gain."
     )
 
-    def __init__(self) -> None:
-        with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
-            self._figure = Figure(figsize=(7, 3.6), dpi=90)
-            FigureCanvasAgg(self._figure)
-            self._axis = self._figure.subplots()
-            self._axis.set_ylim(LIMITS)
-            self._lines = [self._axis.plot([], [], linewidth=1.2)[0] for _ in range(SEEDS)]
-            gradient_axes(self._axis, " ")
-            self._figure.tight_layout()
-
-    def draw(self, depth: int, gain: float, skip: bool, norm: bool) -> bytes:  # type: ignore[override]
-        """A PNG of the gradient norms of 5 seeds for one setting."""
+    def paint(  # type: ignore[override]
+        self, axes: Sequence[Axes], depth: int, gain: float, skip: bool, norm: bool
+    ) -> None:
+        """The gradient norms of 5 seeds for one setting."""
         runs = gradient_profile(depth, gain, skip, norm, width=32, batch=16, seeds=SEEDS)
         colour = COLOURS["residual" if skip else "plain"]
-        for line, run in zip(self._lines, runs, strict=True):
-            line.set(data=(range(depth + 1), run.numpy()), color=colour)
-        self._axis.set_xlim(0, depth)
-        self._axis.set_title(_summary(runs, skip, norm))
-        return _png(self._figure)
+        axes[0].plot(range(depth + 1), runs.numpy().T, color=colour, linewidth=1.2)
+        gradient_axes(axes[0], _summary(runs, skip, norm))
+        axes[0].set(xlim=(0, depth), ylim=LIMITS)
 
     def inputs(self) -> dict[str, Any]:
         """Sliders for depth and gain, switches for skip and norm."""
@@ -148,18 +151,19 @@ class DepthExplorer(Explorer):
         "norm both fail from 32 layers on."
     )
 
+    size = (5.5, 3.2)
+
     def __init__(self) -> None:
         self._runs = load_reference("degradation_grid")
 
-    def draw(self, lr: float, norm: bool, epoch: int, test: bool) -> bytes:  # type: ignore[override]
-        """A PNG of the errors by depth, plain and residual, for one setting."""
-        drawing, (axis,) = figure(height=3.2)
-        plt.close(drawing)
+    def paint(  # type: ignore[override]
+        self, axes: Sequence[Axes], lr: float, norm: bool, epoch: int, test: bool
+    ) -> None:
+        """The errors by depth, plain and residual, for one setting."""
         kind = "test" if test else "training"
         when = f"{kind} error after {epoch} epoch{'s' if epoch != 1 else ''}, lr {lr:g}"
-        self._panel(axis, lr, norm, epoch, test, when)
-        axis.legend(title=f"mean ± deviation, {SEEDS} seeds")
-        return _png(drawing)
+        self._panel(axes[0], lr, norm, epoch, test, when)
+        axes[0].legend(title=f"mean ± deviation, {SEEDS} seeds")
 
     def inputs(self) -> dict[str, Any]:
         """A slider over the learning rates, one over the epochs, and two switches."""
@@ -189,12 +193,6 @@ class DepthExplorer(Explorer):
             plot_means(axis, GRID_DEPTHS, [e[:, epoch] for e in errors], role, role)
         error_axes(axis, GRID_DEPTHS, title, f"{'test' if test else 'training'} error (%)")
         axis.set_ylim(-4, 104)
-
-
-def _png(drawing: Figure) -> bytes:
-    with io.BytesIO() as stream:
-        drawing.savefig(stream, format="png")
-        return stream.getvalue()
 
 
 def _summary(runs: Tensor, skip: bool, norm: bool) -> str:

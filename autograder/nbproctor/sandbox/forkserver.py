@@ -52,6 +52,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # judge and student kernel take turns
     **LARGE_PAGES,
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "TQDM_DISABLE": "1",  # nobody watches a bar
 }
 
 
