@@ -30,8 +30,9 @@ ORDER = {
         "transformer_figures path_explorer dense_figures dense_explorer step_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config unused text spreadsheet trees scratch records lesson json_bounds "
-        "notebook wire outputs imports versions source stubs student proxy gradients judge "
+        "errors config unused text spreadsheet trees scratch variants variants_secret records "
+        "lesson json_bounds notebook wire outputs imports versions variants_source source stubs "
+        "student proxy gradients judge "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.calls "
         "sandbox.seccomp sandbox.landlock sandbox.furnishing sandbox.mounts sandbox.gpus "
         "sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch sandbox.huge_pages "
@@ -42,11 +43,12 @@ ORDER = {
         "release executed build times check progress charts feedback report handout gradescope "
         "class_marks class_entries formats canvas gradescope_zip exports class_picture "
         "lesson_report classroom watching due recorder feedback_pages desk explain classrun "
-        "proposal regrade regrade_report demo_course demo bench.__init__ bench.workload "
-        "bench.courses bench.meter bench.floor bench.spread bench.record bench.arms bench.turns "
+        "proposal regrade regrade_report variants_release "
+        "demo_course demo bench.__init__ bench.workload bench.courses bench.meter bench.floor "
+        "bench.spread bench.record bench.arms bench.turns "
         "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes "
         "bench.run bench.simulation bench.summary bench.chart bench.page bench.command "
-        "cli_class cli_results cli __init__"
+        "cli_class cli_results cli_variants cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
