@@ -13,6 +13,7 @@ from pathlib import Path
 from nbproctor.bench.command import add_bench
 from nbproctor.cli_class import add_grade, add_ledger
 from nbproctor.cli_results import add_export, add_regrade, add_report
+from nbproctor.cli_similarity import add_similarity
 from nbproctor.cli_variants import add_release, add_variants
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
@@ -70,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     regrade = commands.add_parser("regrade", help="see what grading again changes, then do it")
     add_regrade(regrade)
 
+    similarity = commands.add_parser("similarity", help="a page of answers that are alike")
+    add_similarity(similarity)
+
     variants = commands.add_parser("variants", help="who holds which variant of an exercise")
     add_variants(variants)
     release = commands.add_parser("release", help="notebooks of their own for all students")
@@ -113,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    of_course = (check, grade, ledger, export, report, regrade, variants, release)
+    of_course = (check, grade, ledger, export, report, regrade, similarity, variants, release)
     for command in (*of_course, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser

@@ -43,12 +43,12 @@ ORDER = {
         "release executed build times check progress charts feedback report handout gradescope "
         "class_marks class_entries formats canvas gradescope_zip exports class_picture "
         "lesson_report classroom watching due recorder feedback_pages desk explain classrun "
-        "proposal regrade regrade_report variants_release "
+        "proposal regrade regrade_report variants_release similarity similarity_class "
         "demo_course demo bench.__init__ bench.workload bench.courses bench.meter bench.floor "
         "bench.spread bench.record bench.arms bench.turns "
         "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes "
         "bench.run bench.simulation bench.summary bench.chart bench.page bench.command "
-        "cli_class cli_results cli_variants cli __init__"
+        "cli_class cli_results cli_similarity cli_variants cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
