@@ -1,24 +1,35 @@
 """Grading a learner's own notebook on the spot: no gradebook, no class."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError
 from nbproctor.grade import grade_submission
 from nbproctor.lesson import load_lesson
-from nbproctor.notebook import read_submission
+from nbproctor.notebook import held_variant, parse_submission, read_handed_in
 from nbproctor.records import Report
 from nbproctor.release import release_lesson
 from nbproctor.sandbox.plan import Level
+from nbproctor.variants import draw
+from nbproctor.variants_secret import read_secret
 
 __all__ = ["check_notebook"]
 
 
 def check_notebook(
-    root: Path, name: str, notebook: Path, limits: Limits, sandbox: Level = Level.REDUCED
+    root: Path,
+    name: str,
+    notebook: Path,
+    limits: Limits,
+    sandbox: Level = Level.REDUCED,
+    student: str | None = None,
 ) -> Report:
     """Grade one notebook of the lesson `name` of the course at `root`.
+
+    Of exercises with variants, the one is taken that the notebook says or, where a student is
+    named, the one that this student holds.
 
     The lesson is released anew into a scratch folder: the release in `notebooks/` may be the very
     notebook that the learner works in.
@@ -42,5 +53,10 @@ def check_notebook(
             target.write_bytes(content)
         release = Path(scratch) / "notebooks" / name
         lesson = load_lesson(source, release / f"{name}.ipynb")
-        submission = read_submission(notebook, lesson, limits)
+        handed_in = read_handed_in(notebook, limits)
+        if student is None:
+            held = held_variant(handed_in, lesson, limits)
+        else:
+            held = draw(lesson.choices, read_secret(root), lesson.name, student)
+        submission = parse_submission(replace(handed_in, variant=held), lesson, limits)
         return grade_submission(lesson, submission, limits, release, sandbox).report

@@ -21,8 +21,17 @@ from nbproctor.errors import ConfigError
 from nbproctor.lesson import Cell, Lesson, Role, cell_text
 from nbproctor.places import named
 from nbproctor.records import CellResult, Verdict
+from nbproctor.variants import draw, put_in_notebook
 
-__all__ = ["Classroom", "Expected", "Student", "hand_in", "read_class", "read_classes"]
+__all__ = [
+    "Classroom",
+    "Expected",
+    "Student",
+    "hand_in",
+    "read_class",
+    "read_classes",
+    "without_markers",
+]
 
 Notebook = dict[str, Any]
 
@@ -41,6 +50,7 @@ class Student:
         answers: whole answers, by exercise.
         own_cells: code cells of the student's own, by the exercise they stand behind.
         damage: what else happened to the file, in words that DAMAGE knows.
+        notebook_of: whose variant of the lesson it is, if not the student's own.
     """
 
     name: str
@@ -51,6 +61,7 @@ class Student:
     own_cells: Mapping[str, str] = field(default_factory=dict)
     damage: tuple[str, ...] = ()
     days_late: float = 0.0
+    notebook_of: str = ""
 
     def handed_in(self, due: datetime) -> datetime:
         """When: an hour early, or late."""
@@ -156,14 +167,20 @@ def _outcome(text: str) -> tuple[Verdict, float | None]:
     return Verdict(verdict), None if score == "?" else float(score)
 
 
-def hand_in(student: Student, lesson: Lesson, release: Notebook) -> bytes:
+def hand_in(
+    student: Student, lesson: Lesson, release: Notebook, secret: bytes | None = None
+) -> bytes:
     """The bytes of the file that a student hands in.
+
+    Args:
+        secret: of the course, from which variants are drawn.
 
     Raises:
         ConfigError: the student's changes do not fit the lesson.
     """
-    answers = _answers(student, lesson)
-    notebook = copy.deepcopy(release)
+    held = draw(lesson.choices, secret, lesson.name, student.notebook_of or student.name)
+    answers = _answers(student, lesson.varied(held))
+    notebook = copy.deepcopy(put_in_notebook(release, held))
     notebook["cells"] = list(_cells(student, notebook["cells"], answers))
     for word in student.damage:
         damaged = DAMAGE[word](notebook)
@@ -209,7 +226,12 @@ def _solved(cell: Cell) -> str:
     """The course's answer as a learner would have written it."""
     if cell.role is Role.MANUAL:
         return IN_WORDS
-    return "\n".join(line for line in cell.full.splitlines() if not MARK.match(line))
+    return without_markers(cell.full)
+
+
+def without_markers(text: str) -> str:
+    """A solution without the lines that say where it begins and ends."""
+    return "\n".join(line for line in text.splitlines() if not MARK.match(line))
 
 
 def _nbgrader(cell: Notebook) -> dict[str, Any]:

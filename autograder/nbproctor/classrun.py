@@ -14,7 +14,7 @@ from nbproctor.due import Rerun, is_final
 from nbproctor.errors import GradebookError, GraderError, LedgerError, in_words
 from nbproctor.feedback_pages import FeedbackPages
 from nbproctor.gradebook import Course
-from nbproctor.ledger import digest_of_submission, key_of
+from nbproctor.ledger import key_of
 from nbproctor.locks import course_lock
 from nbproctor.recorder import Recorder, Result, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
@@ -157,8 +157,7 @@ class _Run:
         hand_in = self.filing.prepared(hand_in)
         student = self.open[name] = Student(hand_in, set(hand_in.notebooks))
         for notebook in hand_in.notebooks:
-            handed_in, digest = self.filing.read(hand_in, notebook)
-            submission = digest_of_submission(self.contexts[notebook].read(handed_in))
+            handed_in, digest, submission = self.contexts[notebook].take(self.filing, hand_in)
             student.made_from[notebook] = (digest, submission)
             graded = self.due.from_ledger(notebook, submission)
             if graded is None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from nbproctor.bench.command import add_bench
 from nbproctor.cli_class import add_grade, add_ledger
 from nbproctor.cli_results import add_export, add_regrade, add_report
+from nbproctor.cli_similarity import add_similarity
+from nbproctor.cli_variants import add_release, add_variants
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root, named
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="grade your own notebook here and now")
     check.add_argument("lesson", help="a lesson's number or name, for example 02")
     check.add_argument("--notebook", type=Path, help="another notebook of that lesson")
+    check.add_argument("--student", help="the variants of this student (those of the notebook)")
     check.add_argument("--html", type=Path, help="where the page goes")
     check.add_argument("--open", action="store_true", help="open the page in the browser")
     check.add_argument("--json", action="store_true", help="the result for a program")
@@ -73,6 +76,14 @@ def _parser() -> argparse.ArgumentParser:
 
     regrade = commands.add_parser("regrade", help="see what grading again changes, then do it")
     add_regrade(regrade)
+
+    similarity = commands.add_parser("similarity", help="a page of answers that are alike")
+    add_similarity(similarity)
+
+    variants = commands.add_parser("variants", help="who holds which variant of an exercise")
+    add_variants(variants)
+    release = commands.add_parser("release", help="notebooks of their own for all students")
+    add_release(release)
 
     demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
     demo.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
@@ -112,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    for command in (check, grade, ledger, export, report, regrade, demo, build, bench):
+    of_course = (check, grade, ledger, export, report, regrade, similarity, variants, release)
+    for command in (*of_course, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 
@@ -146,7 +158,8 @@ def _check(options: argparse.Namespace) -> int:
     root = course_root(options.course)
     name = _lesson_name(root, options.lesson)
     notebook = options.notebook or root / "notebooks" / name / f"{name}.ipynb"
-    report = check_notebook(root, name, notebook, Limits(), _level_for_own_work(options.sandbox))
+    level = _level_for_own_work(options.sandbox)
+    report = check_notebook(root, name, notebook, Limits(), level, options.student)
     page = options.html or root / ".nbproctor" / f"check_{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(check_page(report, title=name), encoding="utf-8")

@@ -167,7 +167,8 @@ class ClusterCrew:
         if isinstance(job, PageJob):
             return node.make_page, job.order, job.graded
         lesson, handed_in = self._packs[job.notebook].digest, job.handed_in
-        return node.grade, lesson, handed_in.data, handed_in.unreadable
+        told = handed_in.data, handed_in.unreadable, dict(handed_in.variant)
+        return node.grade, lesson, *told
 
     def _next_for(self, worker: Worker) -> _Task | None:
         """A task that failed elsewhere, a new one, or, for an idle worker, one that waits.

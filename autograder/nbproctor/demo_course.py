@@ -22,11 +22,13 @@ from nbproctor.records import CellResult
 from nbproctor.report import StudentRow
 from nbproctor.sandbox.plan import Level
 from nbproctor.sealed import read_sealed
+from nbproctor.variants_secret import read_secret, write_secret
 from nbproctor.watching import Quiet
 
 __all__ = ["furnish", "give_feedback", "grade_again", "grade_classes", "hand_out_and_in"]
 
 CONFIG_FILE = "nbgrader_config.py"
+SECRET_FILE = "secret.txt"  # made up like all else: variants are drawn from it
 TIMESTAMP = "%Y%m%dT%H%M%S"
 
 Rows = list[StudentRow]
@@ -49,6 +51,8 @@ def furnish(
     texts = [config.read_text(encoding="utf-8") for config in configs]
     texts.append(f'c.RebuildingExporter.sandbox = "{sandbox}"\n')
     (folder / CONFIG_FILE).write_text("\n".join(texts), encoding="utf-8")
+    if (secret := class_folder / SECRET_FILE).is_file():
+        write_secret(folder, secret.read_text(encoding="utf-8").strip())
     return Course(folder)
 
 
@@ -77,13 +81,14 @@ def _pack(folder: Path, classroom: Classroom) -> None:
         folder / kind / name / f"{name}.ipynb" for kind in ("solutions", "notebooks")
     )
     lesson, released = load_lesson(source, release), json.loads(release.read_bytes())
+    secret = read_secret(folder)
     archive = folder / "downloaded" / name / "archive"
     archive.mkdir(parents=True)
     with zipfile.ZipFile(archive / "class.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         for student in classroom.students:
             when = student.handed_in(classroom.due).strftime(TIMESTAMP)
             packed.writestr(
-                f"{student.name}_{when}_{name}.ipynb", hand_in(student, lesson, released)
+                f"{student.name}_{when}_{name}.ipynb", hand_in(student, lesson, released, secret)
             )
 
 

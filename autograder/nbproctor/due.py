@@ -7,19 +7,20 @@ still say so.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
 from nbproctor.filing import Filing, HandIn
 from nbproctor.grade import Graded
-from nbproctor.ledger import Ledger, Standing, key_of
+from nbproctor.ledger import Ledger, Standing, digest_of_submission, key_of
 from nbproctor.lesson import Lesson
 from nbproctor.notebook import HandedIn, Submission, parse_submission
 from nbproctor.records import Report, Verdict, report_from
 from nbproctor.sandbox.plan import Level
 from nbproctor.sealed import digest_of
 from nbproctor.staging import Recorded
+from nbproctor.variants import Values, draw
 from nbproctor.versions import libraries_of, versions
 from nbproctor.work import LessonPack
 
@@ -47,14 +48,29 @@ class Rerun(StrEnum):
 
 @dataclass(frozen=True)
 class Context:
-    """All that a notebook is graded with: its id, and what stands behind it."""
+    """All that a notebook is graded with: its id, and what stands behind it.
+
+    Args:
+        secret: of the course, from which variants are drawn; it stays in this process.
+    """
 
     id: str
     pack: LessonPack
     lesson: Lesson
+    secret: bytes | None = field(default=None, repr=False)
 
     def read(self, handed_in: HandedIn) -> Submission:
         return parse_submission(handed_in, self.lesson, self.pack.limits)
+
+    def variant(self, student: str) -> Values:
+        """The values that a student holds."""
+        return draw(self.lesson.choices, self.secret, self.lesson.name, student)
+
+    def take(self, filing: Filing, hand_in: HandIn) -> tuple[HandedIn, str, str]:
+        """One student's notebook; digests of it as handed in, and of what is used of it."""
+        handed_in, digest = filing.read(hand_in, self.lesson.name)
+        handed_in = replace(handed_in, variant=self.variant(hand_in.student))
+        return handed_in, digest, digest_of_submission(self.read(handed_in))
 
 
 def about(pack: LessonPack) -> dict[str, object]:
@@ -139,6 +155,8 @@ class Due:
             return "another version was handed in since"
         if standing.context != self.contexts[name].id:
             return "the lesson, a version or a limit is another one"
+        if report.variant != self.contexts[name].variant(hand_in.student):
+            return "the student holds another variant now"
         if standing.level not in self._levels:
             return f"it was graded in the sandbox '{standing.level}'"
         if not self._will_do(report):

@@ -7,7 +7,7 @@ from typing import Any
 from nbproctor.desk import Desk
 from nbproctor.due import about
 from nbproctor.filing import HandIn
-from nbproctor.ledger import Ledger, Standing, digest_of_submission
+from nbproctor.ledger import Ledger, Standing
 
 __all__ = ["differences", "ledger_lines", "why_lines"]
 
@@ -28,8 +28,7 @@ def why_lines(desk: Desk, student: str) -> Iterator[str]:
 
 def _why(desk: Desk, hand_in: HandIn, name: str, standing: Standing | None) -> Iterator[str]:
     context = desk.contexts[name]
-    handed_in, digest = desk.filing.read(hand_in, name)
-    submission = digest_of_submission(context.read(handed_in))
+    _, digest, submission = context.take(desk.filing, hand_in)
     if standing is None:
         yield "never graded by `nbproctor grade`"
     else:

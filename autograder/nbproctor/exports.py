@@ -29,6 +29,7 @@ from nbproctor.gradescope import VISIBILITIES, GradescopeForm
 from nbproctor.gradescope_zip import grading_there, handing_out
 from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
 from nbproctor.spreadsheet import write_whole
+from nbproctor.variants_secret import read_secret
 
 __all__ = [
     "EXPORTS",
@@ -179,7 +180,7 @@ def run_packing(
     """Write an autograder that grades a lesson in Gradescope's container.
 
     Raises:
-        ConfigError: the lesson is unknown, or the file cannot be written.
+        ConfigError: the lesson is unknown or handed out in variants, or the file cannot be written.
         LessonError, GradebookError: the lesson is not released as it is now.
     """
     if visibility not in VISIBILITIES:
@@ -189,6 +190,12 @@ def run_packing(
     name = resolve_lesson(course, lesson)
     filing = Filing(course, name, notebooks_of(course, name))
     packs = lesson_packs(course, name, filing.names, filing.limits, filing.level)
+    if read_secret(course.root) and any(lesson.choices for _, lesson in packs.values()):
+        raise ConfigError(
+            "an autograder that grades elsewhere does not know who holds which variant",
+            expected="--format gradescope, with results that were made here",
+            where=name,
+        )
     made = grading_there(
         {key: pack for key, (pack, _) in packs.items()}, GradescopeForm(visibility)
     )

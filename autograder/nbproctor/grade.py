@@ -20,6 +20,7 @@ from nbproctor.records import CellResult, Report, Verdict
 from nbproctor.sandbox.forkserver import warm_server
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
+from nbproctor.variants import mismatch
 
 __all__ = ["Graded", "blank_notebook", "grade_submission", "modules_of"]
 
@@ -43,7 +44,7 @@ def grade_submission(
     files: Path | None = None,
     sandbox: Level = Level.REDUCED,
 ) -> Graded:
-    """Give one verdict for every graded cell of a submission.
+    """Give one verdict for every graded cell of a submission, in the variant that it was read in.
 
     Args:
         sandbox: the weakest level that will do; the strongest that there is, is used.
@@ -53,6 +54,7 @@ def grade_submission(
         SandboxError: this machine cannot give the level asked for.
         GraderError: no kernel or no judge could be started: no verdict would be fair.
     """
+    lesson = lesson.varied(submission.variant)
     try:
         return _grade(lesson, submission, limits, files, sandbox)
     except SandboxError:
@@ -81,12 +83,13 @@ def _grade(
     seconds = time.monotonic() - began
     review = forbidden_notes(planned)
     notes = (*submission.notes, *(note for found in review.values() for note in found))
-    report = Report(lesson.name, results, notes, seconds, str(level))
+    report = Report(lesson.name, results, notes, seconds, str(level), lesson.variant)
     by_id = {result.grade_id: result for result in results}
     outputs = {n: execution.outputs.cells for n, execution in run.executions.items()}
     notebook = rebuilt_notebook(lesson, planned, by_id, outputs, review)
     about = {"sandbox": str(level), "notes": list(notes), "seconds": round(seconds, 3)}
-    notebook["metadata"]["nbproctor"] = about
+    held = {"variant": lesson.variant} if lesson.choices else {}
+    notebook["metadata"]["nbproctor"] = about | held
     return Graded(notebook, report)
 
 
@@ -97,6 +100,7 @@ def modules_of(lesson: Lesson) -> set[str]:
 
 def blank_notebook(lesson: Lesson, submission: Submission) -> dict[str, Any]:
     """The rebuilt notebook before anything ran."""
+    lesson = lesson.varied(submission.variant)
     return rebuilt_notebook(lesson, plan(lesson, submission))
 
 
@@ -225,7 +229,7 @@ class _Run:
             message = "This exercise was not answered."
             return replace(result, verdict=Verdict.NOT_ANSWERED, message=message)
         verdict: Verdict = result.verdict
-        message = result.message
+        message = " ".join(filter(None, [result.message, *self._mismatches(answers)]))
         for n, item in enumerate(self.planned):
             execution = self.executions.get(n)
             if item.cell not in answers or execution is None:
@@ -240,3 +244,9 @@ class _Run:
                 error = NAMELESS_PLACE.sub(r"(line \1 of that cell)", execution.outputs.error)
                 message += f" Its cell stopped with {error}"
         return replace(result, verdict=verdict, message=message)
+
+    def _mismatches(self, answers: list[Cell]) -> list[str]:
+        """That an answer was written for another student's variant."""
+        exercises, submission = [cell.grade_id for cell in answers], self.submission
+        choices = [choice for choice in self.lesson.choices if choice.exercise in exercises]
+        return [mismatch(choice, submission.variant, submission.others) for choice in choices]

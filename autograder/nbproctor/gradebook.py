@@ -49,6 +49,8 @@ from nbproctor.places import (
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
 from nbproctor.staging import Recorded, in_stages
+from nbproctor.variants import draw
+from nbproctor.variants_secret import read_secret
 
 __all__ = [
     "Course",
@@ -81,7 +83,9 @@ def _work(coursedir: CourseDirectory, resources: dict[str, Any], limits: Limits)
     )
     lesson = load_lesson(source / notebook, release / notebook)
     submitted = coursedir.format_path(coursedir.submitted_directory, ids["student"], assignment)
-    submission = read_submission(Path(submitted) / notebook, lesson, limits)
+    secret = read_secret(Path(coursedir.root))
+    held = draw(lesson.choices, secret, lesson.name, ids["student"])
+    submission = read_submission(Path(submitted) / notebook, lesson, limits, held)
     check_gradebook(coursedir.db_url, lesson, assignment)
     return _Work(lesson, submission, release, coursedir.db_url)
 

@@ -5,13 +5,14 @@ import builtins
 import dis
 import json
 import symtable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from nbproctor.errors import LessonError
+from nbproctor.variants import Choice, Scalar, Values, choice_from, defaults, put_in
 
 __all__ = ["Cell", "Lesson", "Role", "cell_text", "load_lesson"]
 
@@ -66,12 +67,61 @@ class Cell:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson's cells in order, and what its tests may name."""
+    """A lesson's cells in order, and what its tests may name.
+
+    `values` are those of the variant that its cells say, where they are not the default.
+    """
 
     name: str
     cells: tuple[Cell, ...]
     metadata: dict[str, Any]
     where: Path
+    values: Values = field(default_factory=dict)
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        """The exercises that students hold in variants."""
+        options = [(cell, cell.metadata.get("nbproctor", {})) for cell in self.cells]
+        given = [(cell, o["variants"]) for cell, o in options if "variants" in o]
+        try:
+            return tuple(choice_from(cell.grade_id or "", lists) for cell, lists in given)
+        except ValueError as error:
+            raise LessonError("a lesson's variants", got=error, where=self.where) from error
+
+    @cached_property
+    def variant(self) -> dict[str, Scalar]:
+        """The value of each parameter, as this lesson's cells say them."""
+        return {**defaults(self.choices), **self.values}
+
+    def varied(self, values: Values) -> "Lesson":
+        """The lesson as those students hold it who have these values.
+
+        Raises:
+            LessonError: the lesson has no such variant.
+        """
+        if values.keys() - self.variant.keys() or None in [
+            c.row_with(values) for c in self.choices
+        ]:
+            raise LessonError("a lesson has no such variant", got=dict(values), where=self.where)
+        wanted = {**self.variant, **values}
+        if wanted == self.variant:
+            return self
+        key = json.dumps(wanted, sort_keys=True)
+        if key not in self._others:
+            self._others[key] = replace(
+                self,
+                cells=tuple(
+                    replace(c, full=put_in(c.full, wanted), released=put_in(c.released, wanted))
+                    for c in self.cells
+                ),
+                values=wanted,
+            )
+        return self._others[key]
+
+    @cached_property
+    def _others(self) -> dict[str, "Lesson"]:
+        """Variants that were asked for: most students share theirs with somebody."""
+        return {}
 
     @cached_property
     def by_grade_id(self) -> dict[str, Cell]:
@@ -250,6 +300,11 @@ def _check_ids(lesson: Lesson) -> None:
     ids = [c.grade_id for c in lesson.cells if c.grade_id]
     if twice := sorted({i for i in ids if ids.count(i) > 1}):
         raise LessonError("a grade_id stands twice", got=", ".join(twice), where=lesson.where)
+    names = [name for choice in lesson.choices for name in choice.names]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise LessonError(
+            "two exercises vary by one name", got=", ".join(twice), where=lesson.where
+        )
     for cell in lesson.graded:
         if cell.role is Role.TEST and not cell.is_code:
             raise LessonError("a test cell must be a code cell", where=lesson._at(cell))

@@ -11,7 +11,7 @@ waits. So a worker is started with one thread, and a machine gets as many worker
 import threading
 import traceback
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -80,14 +80,16 @@ def _unpack(pack: LessonPack) -> None:
     _graders.move_to_end(pack.digest)
 
 
-def grade(lesson: str, data: bytes, unreadable: str) -> tuple[str, str, bytes]:
+def grade(
+    lesson: str, data: bytes, unreadable: str, variant: Mapping[str, Any]
+) -> tuple[str, str, bytes]:
     """Grade what was handed in for the lesson with this digest: an answer, why, the result."""
     with _one_at_a_time:
         grader = _graders.get(lesson)
         if grader is None:
             return Answer.UNKNOWN, "", b""
         try:
-            graded = grader.grade(HandedIn(data, unreadable))
+            graded = grader.grade(HandedIn(data, unreadable, variant))
         except SandboxError as error:
             return Answer.UNFIT, str(error), b""
         except NbproctorError as error:

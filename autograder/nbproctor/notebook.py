@@ -7,20 +7,23 @@ its solution cells and of cells that the learner added: no metadata, no outputs.
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nbproctor.config import MIB, Limits
 from nbproctor.json_bounds import TooMuchError, memory_of, read_json
-from nbproctor.lesson import Cell, Lesson
+from nbproctor.lesson import Cell, Lesson, Role
 from nbproctor.text import plain_text
+from nbproctor.variants import Scalar, Values, mismatch, other_values, put_in
 
 __all__ = [
     "HandedIn",
     "Planned",
     "Submission",
     "answered",
+    "held_variant",
     "parse_submission",
     "plan",
     "read_handed_in",
@@ -48,13 +51,16 @@ class Submission:
     """What is used of a submitted notebook.
 
     `answers` maps grade_ids to text. `unreadable` says why nothing could be read, if so. `notes`
-    tell the learner and the instructor what was noticed.
+    tell the learner and the instructor what was noticed. `variant` has the values that the
+    student holds, and `others` those of other students' variants that the notebook says.
     """
 
     answers: dict[str, str] = field(default_factory=dict)
     extras: tuple[Extra, ...] = ()
     notes: tuple[str, ...] = ()
     unreadable: str = ""
+    variant: Values = field(default_factory=dict)
+    others: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,14 @@ class Planned:
 
 
 def answered(cell: Cell, submission: Submission) -> bool:
-    """Whether the submission holds a text for this cell that differs from the stub."""
+    """Whether the submission holds a text for this cell that differs from the stub.
+
+    The stub of another student's variant is a stub, too.
+    """
     text = submission.answers.get(cell.grade_id or "")
-    return text is not None and text.strip() != plain_text(cell.released).strip()
+    if text is None:
+        return False
+    return put_in(text, submission.variant).strip() != plain_text(cell.released).strip()
 
 
 def plan(lesson: Lesson, submission: Submission) -> list[Planned]:
@@ -105,15 +116,22 @@ def _planned_cell(cell: Cell, submission: Submission) -> Planned:
 
 @dataclass(frozen=True)
 class HandedIn:
-    """The bytes of a submitted file, or why there are none."""
+    """The bytes of a submitted file, or why there are none; and the values that its student holds.
+
+    Where no values are given, the lesson is what its own text says.
+    """
 
     data: bytes = b""
     unreadable: str = ""
+    variant: Values = field(default_factory=dict)
 
 
-def read_submission(path: Path, lesson: Lesson, limits: Limits) -> Submission:
+def read_submission(
+    path: Path, lesson: Lesson, limits: Limits, variant: Values | None = None
+) -> Submission:
     """Read a submitted notebook. Never raises for what a student may have written."""
-    return parse_submission(read_handed_in(path, limits), lesson, limits)
+    handed_in = replace(read_handed_in(path, limits), variant=variant or {})
+    return parse_submission(handed_in, lesson, limits)
 
 
 def read_handed_in(path: Path, limits: Limits) -> HandedIn:
@@ -132,16 +150,35 @@ def read_handed_in(path: Path, limits: Limits) -> HandedIn:
 
 def parse_submission(handed_in: HandedIn, lesson: Lesson, limits: Limits) -> Submission:
     """What is used of a submitted notebook. Never raises for what a student may have written."""
+    lesson = lesson.varied(handed_in.variant)
     try:
         if handed_in.unreadable:
             raise _UnreadableError(handed_in.unreadable)
         cells = list(_raw_cells(handed_in.data, limits))
     except _UnreadableError as error:
-        return Submission(unreadable=str(error), notes=(f"The notebook cannot be read: {error}.",))
+        reason = str(error)
     except Exception as error:  # a reader that meets hostile bytes must still give a verdict
         reason = f"it is not a notebook ({type(error).__name__})"
-        return Submission(unreadable=reason, notes=(f"The notebook cannot be read: {reason}.",))
-    return _Sorter(lesson, limits).sort(cells)
+    else:
+        return _Sorter(lesson, limits).sort(cells)
+    notes = (f"The notebook cannot be read: {reason}.",)
+    return Submission(unreadable=reason, notes=notes, variant=lesson.variant)
+
+
+def held_variant(handed_in: HandedIn, lesson: Lesson, limits: Limits) -> dict[str, Scalar]:
+    """The values that the test cells of a notebook say: for who checks their own work.
+
+    Marks are never given by it, since a test cell can be edited.
+    """
+    found: dict[str, Scalar] = {}
+    with suppress(Exception):  # whatever is wrong with the file, grading says it
+        for raw in _raw_cells(handed_in.data, limits):
+            options = raw.get("metadata", {}).get("nbgrader", {})
+            cell = lesson.by_grade_id.get(options.get("grade_id"))
+            if cell is not None and cell.role is Role.TEST:
+                found |= other_values(_clean(raw), lesson.choices, lesson.variant)
+    rows = [choice.row_with(found) for choice in lesson.choices]
+    return {name: value for row in rows if row for name, value in row.items()}
 
 
 class _UnreadableError(Exception):
@@ -186,6 +223,7 @@ class _Sorter:
         self.answers: dict[str, list[str]] = {}
         self.extras: list[Extra] = []
         self.notes: list[str] = []
+        self.others: dict[str, Scalar] = {}
         self.last = -1
         self.seen: set[int] = set()
         self.text_bytes = 0
@@ -199,7 +237,10 @@ class _Sorter:
         answers = {i: self._chosen(i, texts) for i, texts in self.answers.items()}
         self.extras.sort(key=lambda extra: extra.after)
         self._note_missing(answers)
-        return Submission(answers, tuple(self.extras), tuple(self.notes))
+        lesson, others = self.lesson, self.others
+        told = [mismatch(choice, lesson.variant, others) for choice in lesson.choices]
+        notes = (*self.notes, *filter(None, told))
+        return Submission(answers, tuple(self.extras), notes, variant=lesson.variant, others=others)
 
     def _sort_one(self, raw: dict[str, Any]) -> None:
         text = _clean(raw)
@@ -213,6 +254,7 @@ class _Sorter:
             self._add_extra(raw, text, after=max(self.last, cell.index if cell else -1))
         if cell is None:
             return
+        self.others |= other_values(text, self.lesson.choices, self.lesson.variant)
         if cell.index not in self.seen:
             self.last = cell.index
         self.seen.add(cell.index)

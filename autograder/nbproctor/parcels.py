@@ -50,14 +50,16 @@ def job_to_parcel(job: Task) -> tuple[Header, list[bytes]]:
     header = {"student": job.student, "notebook": job.notebook}
     if isinstance(job, PageJob):
         return header, [job.graded, job.order]
-    return header | {"unreadable": job.handed_in.unreadable}, [job.handed_in.data]
+    handed_in = job.handed_in
+    told = {"unreadable": handed_in.unreadable, "variant": dict(handed_in.variant)}
+    return header | told, [handed_in.data]
 
 
 def job_from_parcel(header: Header, parts: list[bytes]) -> Task:
     student, notebook, data = header["student"], header["notebook"], parts[0]
     if "unreadable" not in header:
         return PageJob(student, notebook, data, order=parts[1])
-    return Job(student, notebook, HandedIn(data, header["unreadable"]))
+    return Job(student, notebook, HandedIn(data, header["unreadable"], header["variant"]))
 
 
 def done_from_bytes(job: Task, data: bytes) -> Done:

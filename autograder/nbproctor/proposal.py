@@ -20,7 +20,7 @@ from nbproctor.desk import Desk
 from nbproctor.errors import GradebookError, LedgerError, in_words
 from nbproctor.filing import HandIn
 from nbproctor.grade import Graded
-from nbproctor.ledger import digest_of_submission, key_of
+from nbproctor.ledger import key_of
 from nbproctor.marks import Marks, MarksWriter, marks_in
 from nbproctor.report import message
 
@@ -202,8 +202,7 @@ def _due(desk: Desk, hand_in: HandIn) -> _Due | str | None:
     given, made_from = {}, {}
     told: dict[str, tuple[str, str]] = {}
     for name in hand_in.notebooks:
-        handed_in, digest = desk.filing.read(hand_in, name)
-        submission = digest_of_submission(desk.contexts[name].read(handed_in))
+        _, digest, submission = desk.contexts[name].take(desk.filing, hand_in)
         graded = desk.due.from_ledger(name, submission)
         if graded is None:
             return f"'{name}' has no result, or none that is fair"

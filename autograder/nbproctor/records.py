@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nbproctor.variants import Values
+
 __all__ = ["CellResult", "Report", "Verdict", "cell_result_from", "report_from"]
 
 
@@ -47,7 +49,8 @@ class CellResult:
 class Report:
     """All verdicts on one submission, and what was noticed while reading it.
 
-    `sandbox` is the level at which the learner's code ran.
+    `sandbox` is the level at which the learner's code ran; `variant` has the values that the
+    student holds of exercises with parameters.
     """
 
     lesson: str
@@ -55,6 +58,7 @@ class Report:
     notes: tuple[str, ...] = field(default=())
     seconds: float = 0.0
     sandbox: str = ""
+    variant: Values = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -72,7 +76,8 @@ class Report:
         return sum(r.points for r in self.results if r.by_hand)
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "results": [result.as_dict() for result in self.results]}
+        results = [result.as_dict() for result in self.results]
+        return {**asdict(self), "results": results, "variant": dict(self.variant)}
 
 
 def cell_result_from(data: Mapping[str, Any]) -> CellResult:

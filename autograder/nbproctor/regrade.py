@@ -143,8 +143,7 @@ def _jobs(desk: Desk, names: Sequence[str], watch: Watch) -> Iterator[Job]:
                 watch.see(Outcome(name, How.UNCHANGED))
                 continue
             for notebook in hand_in.notebooks:
-                handed_in, _ = desk.filing.read(hand_in, notebook)
-                submission = digest_of_submission(desk.contexts[notebook].read(handed_in))
+                handed_in, _, submission = desk.contexts[notebook].take(desk.filing, hand_in)
                 if desk.due.from_ledger(notebook, submission) is None:
                     yield Job(name, notebook, handed_in)
                 else:

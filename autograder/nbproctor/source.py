@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.errors import BuildError, LessonError
+from nbproctor.variants_source import variant_problems
 
 __all__ = ["HEADER_KEYS", "TAGS", "Source", "find_sources", "read_source"]
 
@@ -143,7 +144,7 @@ def _problems(source: Source) -> list[str]:
     problems = _name_problems(source) + _header_problems(source) + _opening_problems(source)
     for cell in source.cells:
         problems += [f"{cell.at()}: {problem}" for problem in _cell_problems(cell)]
-    return problems + _id_problems(source.cells)
+    return problems + _id_problems(source.cells) + variant_problems(source.cells)
 
 
 def _name_problems(source: Source) -> list[str]:
@@ -211,20 +212,21 @@ def _cell_problems(cell: SourceCell) -> list[str]:
         problems += _graded_problems(cell)
     for name, allowed in _MARKER_RULES.items():
         problems += _marker_problems(cell, name, allowed(cell))
-    problems += _forbidden_problems(cell)
+    problems += _option_problems(cell)
     if not problems and SCHEME in cell.text and not (cell.is_task or _scheme_is_inside(cell.text)):
         problems.append("a mark scheme outside the solution region, where nbgrader cannot clear it")
     return problems
 
 
-def _forbidden_problems(cell: SourceCell) -> list[str]:
-    """Names that an answer has no need of: see nbproctor.forbidden."""
+def _option_problems(cell: SourceCell) -> list[str]:
+    """Names that an answer has no need of (see nbproctor.forbidden), and its variants."""
     options = cell.metadata.get("nbproctor")
     if options is None:
         return []
-    names = options.get("forbidden") if isinstance(options, dict) else None
-    if not cell.is_answer or not isinstance(names, list) or set(options) != {"forbidden"}:
-        return ['expected nbproctor={"forbidden": [...]} on a solution cell']
+    known = isinstance(options, dict) and options and set(options) <= {"forbidden", "variants"}
+    names = options.get("forbidden", []) if known else None
+    if not cell.is_answer or not isinstance(names, list):
+        return ['expected nbproctor={"forbidden": [...], "variants": {...}} on a solution cell']
     odd = [n for n in names if not (isinstance(n, str) and re.fullmatch(r"\w+\.\w+", n))]
     return [f"a forbidden name is package.name, got {n!r}" for n in odd]
 

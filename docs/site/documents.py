@@ -13,7 +13,13 @@ __all__ = ["document", "front_page", "write_documents"]
 # What the side bar shows, in this order; a document of docs/ that is not named comes last.
 SECTIONS = {
     "To read beside them": ("docs/residual_ideas.md", "docs/papers.md"),
-    "To teach": ("docs/instructors.md", "docs/scaling.md", "docs/security.md"),
+    "To teach": (
+        "docs/instructors.md",
+        "docs/scaling.md",
+        "docs/variants.md",
+        "docs/similarity.md",
+        "docs/security.md",
+    ),
     "How it is made": (
         "docs/architecture.md",
         "docs/measurements.md",

@@ -21,7 +21,7 @@
 # %% [markdown]
 # # 03 · Bottlenecks
 #
-# **90 minutes · 20 points** (seven exercises and one written question)
+# **90 minutes · 20 points** (eight exercises and one written question)
 #
 # A network of 152 layers does fewer operations than one of 19 (He et al. 2015, section 4.1).
 # The block that made this possible squeezes 256 channels into 64, works there, and widens
@@ -1062,6 +1062,64 @@ expect_true(y.is_meta, "InvertedBottleneck: the device of y is that of x")
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ### Wider for the same price
+#
+# Groups make the 3×3 cheaper, so that at one price the block may be wider. That is how ResNeXt's
+# authors compare: with 1, 2, 4, 8 and 32 groups they give it 64, 80, 96, 112 and 128 inner
+# channels (Xie et al. 2017, table 2), about 70,000 weights each time.
+#
+# ### Exercise 6 · As wide as the budget allows
+#
+# **Goal** trade groups for width · **Difficulty** ★☆☆ · **Time** 4 minutes · **Points** 1
+#
+# Your block has `GROUPS = 8` groups in its 3×3. (In a course, others may have another number.) How
+# many inner channels may it have, if its three convolutions must not have more weights than a
+# given budget?
+#
+# <details><summary>Hint: one loop</summary>
+#
+# The width is a multiple of the groups. Begin at 0 and go on as long as the next width fits, by
+# the formula at the top of this section.
+#
+# </details>
+
+
+# %% nbgrader={"grade": false, "grade_id": "widest", "locked": false, "schema_version": 3, "solution": true, "task": false} nbproctor={"forbidden": ["plusx.right_width"], "variants": {"GROUPS": [8, 2, 4, 16, 32]}}
+def widest(channels, budget):
+    """The largest inner width of a block 1x1, 3x3, 1x1 with GROUPS = 8 in the 3x3.
+
+    channels: int, channels of x and of y
+    budget: int, the most weights that the three convolutions may have together
+    returns: int, a multiple of the groups; 0 if not even the narrowest block fits
+    """
+    ### BEGIN SOLUTION
+    GROUPS = 8
+    width = 0
+    while 2 * channels * (width + GROUPS) + 9 * (width + GROUPS) ** 2 // GROUPS <= budget:
+        width += GROUPS
+    return width
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test_widest", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+GROUPS = 8  # of your block
+for channels, budget in [(64, 64_000), (256, 69_632)]:
+    what = f"widest({channels}, {budget}) with {GROUPS} groups"
+    wrong = diagnose_costs.wrong_widths(channels, budget, GROUPS)
+    width = widest(channels, budget)
+    expect_equal(width, diagnose_costs.right_width(channels, budget, GROUPS), what, wrong=wrong)
+print("Exercise 6: the visible checks pass.")
+### BEGIN HIDDEN TESTS
+exactly = sum(layer.weights for layer in plusx.block_layers(96, 25 * GROUPS, groups=GROUPS))
+for channels, budget in [(96, exactly), (96, exactly - 1), (512, 278_528), (24, 3_000), (700, 99)]:
+    what = f"widest({channels}, {budget}) with {GROUPS} groups"
+    with expect_works(what):
+        width = widest(channels, budget)
+    wrong = diagnose_costs.wrong_widths(channels, budget, GROUPS)
+    expect_equal(width, diagnose_costs.right_width(channels, budget, GROUPS), what, wrong=wrong)
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ## 6 · How far does it see?
 #
 # One pixel of the last feature map depends on a square of the image, its **receptive field**.
@@ -1079,9 +1137,9 @@ expect_true(y.is_meta, "InvertedBottleneck: the device of y is that of x")
 # half as far as a basic block, with two in two. Skip connections do not change $r$: the
 # longest path decides (a shortcut is a shorter one).
 #
-# ### Exercise 6 · The receptive field
+# ### Exercise 7 · The receptive field
 #
-# **Goal** field and jump of any stack · **Difficulty** ★☆☆ · **Time** 5 minutes · **Points** 2
+# **Goal** field and jump of any stack · **Difficulty** ★☆☆ · **Time** 5 minutes · **Points** 1
 #
 # <details><summary>Hint: one loop</summary>
 #
@@ -1106,13 +1164,13 @@ def receptive_field(layers):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "test_receptive_field", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "test_receptive_field", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 for layers, by_hand in {((7, 2), (3, 2)): [11, 4], ((3, 2), (3, 1)): [7, 2]}.items():
     wrong = diagnose_costs.wrong_fields(layers)
     found = receptive_field(list(layers))
     expect_type(found, (tuple, list), "receptive_field", "return both numbers")
     expect_equal(list(found), by_hand, f"receptive_field({list(layers)})", wrong=wrong)
-print("Exercise 6: the visible checks pass.")
+print("Exercise 7: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
 for layers in [
     [],
@@ -1206,7 +1264,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The dashed boxes are the fields of exercise 6. "In effect" is four standard deviations of the
+# The dashed boxes are the fields of exercise 7. "In effect" is four standard deviations of the
 # influence across. Plain and basic blocks differ in nothing but the skip, and have the same
 # box: with skips a third of it counts, without them half. Each path through the blocks (lesson
 # 02) that passes some of them by sees less than the whole. The bottlenecks, with half as many
@@ -1229,7 +1287,7 @@ plots.show(
 # = 137,216 numbers and does 28.9 million multiply-adds, 211 for each number. A **depthwise**
 # 3×3 with 64 channels does 451,584 and moves 100,928: only 4.5 for each.
 #
-# ### Exercise 7 · Arithmetic intensity
+# ### Exercise 8 · Arithmetic intensity
 #
 # **Goal** a number that predicts trouble · **Difficulty** ★☆☆ · **Time** 4 minutes ·
 # **Points** 1
@@ -1263,7 +1321,7 @@ for D, groups, by_hand in [(128, 1, 57_802_752 / 224_256), (64, 64, 451_584 / 10
     what = f"intensity(64, {D}, 3, 28, groups={groups})"
     wrong = diagnose_costs.wrong_intensities(plusx.Conv(64, D, 3, 1, groups), 28, 1)
     expect_close(intensity(64, D, 3, 28, groups=groups), by_hand, what, wrong=wrong)
-print("Exercise 7: the visible checks pass.")
+print("Exercise 8: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
 for sizes, size, stride, groups, batch in [
     ((8, 12, 3), 10, 1, 1, 1),

@@ -16,7 +16,7 @@ from nbproctor.imports import imported_modules
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
-EXTRAS = {"cluster", "dev", "grading", "postgresql", "site"}
+EXTRAS = {"cluster", "dev", "grading", "postgresql", "similarity", "site"}
 
 
 def locked() -> dict[str, list[str]]:
@@ -54,7 +54,8 @@ def test_the_lock_holds_everything_that_the_project_asks_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "extras"), [("utils/plusx", ()), ("autograder/nbproctor", ("grading", "cluster"))]
+    ("package", "extras"),
+    [("utils/plusx", ()), ("autograder/nbproctor", ("grading", "cluster", "similarity"))],
 )
 def test_what_a_package_imports_is_declared(package: str, extras: tuple[str, ...]) -> None:
     asked = [*PROJECT["dependencies"]]

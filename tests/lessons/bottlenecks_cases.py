@@ -36,6 +36,7 @@ RETURN = "return x + y if self.adds else y"
 GROWS = "field += (kernel - 1) * jump"
 JUMPS = "jump *= stride"
 START = "field, jump = 1, 1"
+FITS = "2 * channels * (width + GROUPS) + 9 * (width + GROUPS) ** 2 // GROUPS <= budget"
 IMAGES = "images = in_channels * size**2 + out_channels * rows**2"
 RATIO = "return batch * operations / (batch * images + weights)"
 
@@ -441,6 +442,20 @@ MUTANTS = [
         ("for kernel, stride in layers:", "for kernel, stride in reversed(layers):"),
     ),
     mutant("receptive_field", "swapped", "swapped", ("return field, jump", "return jump, field")),
+    # widest
+    mutant("widest", "groups ignored", "groups are ignored", (" // GROUPS <=", " <=")),
+    mutant("widest", "one 1x1", "there are two", ("2 * channels", "channels")),
+    mutant("widest", "no kernel", "kernel is ignored", ("+ 9 * (", "+ (")),
+    mutant("widest", "one step too wide", "costs more", ("return width", "return width + GROUPS")),
+    mutant("widest", "budget not spent", "may be spent", ("<= budget", "< budget")),
+    mutant(
+        "widest",
+        "no multiple of the groups",
+        "no multiple",
+        (FITS, FITS.replace("width + GROUPS", "width + 1")),
+        ("width += GROUPS", "width += 1"),
+    ),
+    mutant("widest", "another's groups", "yours has", ("GROUPS = 8\n", "GROUPS = 4\n")),
     # intensity
     mutant(
         "intensity", "weights left out", "weights are not", (RATIO, "return operations / images")
@@ -727,6 +742,32 @@ def intensity(in_channels, out_channels, kernel, size, stride=1, groups=1, batch
     return torch.tensor(layer.weight[0].numel() * y.numel() / moved, dtype=torch.float64)
 """
 
+WIDEST_BY_FORMULA = """
+def widest(channels, budget):
+    GROUPS = 8
+    a, b = 9 / GROUPS, 2 * channels  # a W W + b W <= budget
+    root = ((b * b + 4 * a * budget) ** 0.5 - b) / (2 * a)
+    return int(root + 1e-9) // GROUPS * GROUPS
+"""
+
+WIDEST_BY_LAYERS = """
+GROUPS = 8
+
+
+def price(channels, width, groups):
+    ends = nn.Conv2d(channels, width, 1, bias=False), nn.Conv2d(width, channels, 1, bias=False)
+    middle = nn.Conv2d(width, width, 3, groups=groups, bias=False)
+    return sum(layer.weight.numel() for layer in (*ends, middle))
+
+
+def widest(channels, budget, groups=GROUPS):
+    fitting = [0]
+    with torch.device("meta"):
+        while price(channels, fitting[-1] + groups, groups) <= budget:
+            fitting.append(fitting[-1] + groups)
+    return max(fitting)
+"""
+
 VARIANTS = [
     Variant("conv_cost", "counted on a real layer, a list", source=COST_BY_LAYER),
     Variant("bottleneck", "a subclass of torchvision's block", source=TORCHVISION_BLOCK),
@@ -740,5 +781,7 @@ VARIANTS = [
     Variant("inverted", "torchvision's layers", source=TORCHVISION_MBCONV),
     Variant("receptive_field", "from the output down", source=FIELD_FROM_THE_TOP),
     Variant("receptive_field", "cumulative products of numpy", source=FIELD_BY_SUM),
+    Variant("widest", "by the quadratic formula", source=WIDEST_BY_FORMULA),
+    Variant("widest", "counted on real layers", source=WIDEST_BY_LAYERS),
     Variant("intensity", "from the tensors of a layer", source=INTENSITY_BY_LAYER),
 ]

@@ -5,7 +5,14 @@ import torch
 from mistakes import some
 from torch import nn
 
-from plusx import Conv, diagnose_bottlenecks, diagnose_costs, fill_by_shape, receptive_field
+from plusx import (
+    Conv,
+    block_layers,
+    diagnose_bottlenecks,
+    diagnose_costs,
+    fill_by_shape,
+    receptive_field,
+)
 
 BLOCKS = [
     {"in_channels": 8, "width": 4, "out_channels": 8},
@@ -117,6 +124,17 @@ def test_wrong_numbers_are_not_the_right_ones():
     wrong = diagnose_costs.wrong_intensities(conv, 9, 3)
     assert right not in some(wrong).values()
     assert len({*wrong.values()}) == len(wrong)
+
+
+@pytest.mark.parametrize("groups", [2, 4, 8, 16, 32])
+@pytest.mark.parametrize(("channels", "budget"), [(256, 69_632), (64, 64_000)])
+def test_wrong_widths_are_not_the_widest(channels, budget, groups):
+    def price(width):
+        return sum(layer.weights for layer in block_layers(channels, width, groups=groups))
+
+    right = diagnose_costs.right_width(channels, budget, groups)
+    assert right % groups == 0 and price(right) <= budget < price(right + groups)
+    assert right not in some(diagnose_costs.wrong_widths(channels, budget, groups)).values()
 
 
 def test_wrong_totals_are_not_the_right_one():

@@ -4,7 +4,7 @@ As in `plusx.diagnose`, each function returns a dictionary: a sentence about the
 the value it gives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -116,6 +116,44 @@ def wrong_fields(layers: Sequence[tuple[int, int]]) -> dict[str, tuple[int, int]
             layers[-1][1] if layers else 0,
         ),
     }
+
+
+def right_width(channels: int, budget: int, groups: int) -> int:
+    """The largest inner width of a bottleneck whose three convolutions fit the budget.
+
+    A multiple of `groups`, those of the 3x3; 0 where not even the narrowest fits.
+    """
+    return _widest(budget, groups, lambda W: 2 * channels * W + 9 * W**2 // groups)
+
+
+def wrong_widths(channels: int, budget: int, groups: int) -> dict[str, int]:
+    """Mistakes in that width."""
+    C, g, right = channels, groups, right_width(channels, budget, groups)
+    others = {n: right_width(C, budget, n) for n in (2, 4, 8, 16, 32) if n != g}
+    return {
+        "the groups are ignored: the 3x3 has 9 W * W / groups weights": _widest(
+            budget, g, lambda W: 2 * C * W + 9 * W**2
+        ),
+        "one 1x1 is not counted: there are two": _widest(
+            budget, g, lambda W: C * W + 9 * W**2 // g
+        ),
+        "the kernel is ignored: the 3x3 has 9 weights for a pair of channels": _widest(
+            budget, g, lambda W: 2 * C * W + W**2 // g
+        ),
+        "this width costs more than the budget: the one before it fits": right + g,
+        "a wider one fits: the budget itself may be spent": right - g,
+        "the width is no multiple of the groups": _widest(
+            budget, 1, lambda W: 2 * C * W + 9 * W**2 / g
+        ),
+        **{f"this is the width for {n} groups: yours has {g}": w for n, w in others.items()},
+    }
+
+
+def _widest(budget: int, step: int, price: Callable[[int], float]) -> int:
+    width = 0
+    while price(width + step) <= budget:
+        width += step
+    return width
 
 
 def wrong_intensities(conv: Conv, size: int, batch: int) -> dict[str, float]:

@@ -1,0 +1,72 @@
+"""The commands `nbproctor variants` and `nbproctor release`."""
+
+import argparse
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbproctor.errors import ConfigError
+from nbproctor.places import course_root
+
+if TYPE_CHECKING:
+    from nbproctor.gradebook import Course
+
+__all__ = ["add_release", "add_variants"]
+
+ROSTER = "a file with a student's id in each line (the gradebook's students)"
+
+
+def add_variants(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor variants`."""
+    parser.add_argument("lesson", nargs="?", help="a lesson's name, or how it begins")
+    parser.add_argument("--students", type=Path, metavar="FILE", help=ROSTER)
+    parser.add_argument(
+        "--new-secret",
+        action="store_true",
+        help="make the course's secret, from which variants are drawn; once, before the first "
+        "lesson is handed out",
+    )
+    parser.set_defaults(run=_variants)
+
+
+def add_release(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor release`."""
+    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 03")
+    parser.add_argument("--to", type=Path, required=True, help="a folder: STUDENT/LESSON/ in it")
+    parser.add_argument("--students", type=Path, metavar="FILE", help=ROSTER)
+    parser.add_argument("--zip", action="store_true", help="STUDENT/LESSON.zip instead")
+    parser.set_defaults(run=_release)
+
+
+def _variants(options: argparse.Namespace) -> int:
+    from nbproctor.variants_secret import make_secret
+
+    if options.lesson is None and not options.new_secret:
+        raise ConfigError("nothing to do", expected="a lesson, or --new-secret")
+    if options.new_secret:
+        print(f"Written: {make_secret(course_root(options.course))}")
+        print("Keep a copy where you keep the gradebook: without it no variant can be graded.")
+    if options.lesson is not None:
+        from nbproctor.variants_release import holdings, students_in, variant_lines
+
+        course = _course(options)
+        students = students_in(course, options.students)
+        print("\n".join(variant_lines(holdings(course, options.lesson, students))))
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from nbproctor.variants_release import hand_out, students_in
+
+    course = _course(options)
+    students = students_in(course, options.students)
+    written = hand_out(course, options.lesson, students, options.to, options.zip)
+    print(f"{len(written)} students: {options.to}")
+    return 0
+
+
+def _course(options: argparse.Namespace) -> "Course":
+    from nbproctor.gradebook import Course
+
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    return Course(course_root(options.course))
