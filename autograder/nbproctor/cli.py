@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nbproctor.bench.command import add_bench
 from nbproctor.cli_class import add_grade, add_ledger
-from nbproctor.cli_results import add_export, add_regrade, add_report
+from nbproctor.cli_results import add_export, add_leaderboard, add_regrade, add_report
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.places import course_root, named
@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="a page about a lesson and its class")
     add_report(report)
 
+    leaderboard = commands.add_parser("leaderboard", help="a class ranked, under pseudonyms")
+    add_leaderboard(leaderboard)
+
     regrade = commands.add_parser("regrade", help="see what grading again changes, then do it")
     add_regrade(regrade)
 
@@ -106,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    for command in (check, grade, ledger, export, report, regrade, demo, build, bench):
+    listed = (check, grade, ledger, export, report, leaderboard, regrade, demo, build, bench)
+    for command in listed:
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 

@@ -25,9 +25,11 @@ ORDER = {
         "transformers streams diagnose_transformers transformer_checks dense reuse unet "
         "diagnose_dense diagnose_unet dense_checks segmentation denoising sequences "
         "sequence_training experiments trained reference full_scale transformer_studies "
-        "dense_studies continuous_studies unraveled_conv plots own_progress path_plots "
+        "dense_studies continuous_studies unraveled_conv challenge challenge_entry challenge_training "
+        "challenge_studies diagnose_challenge plots own_progress path_plots "
         "continuous_plots widgets block_explorer order_diagram propagation_explorer "
-        "transformer_figures path_explorer dense_figures dense_explorer step_explorer __init__"
+        "transformer_figures path_explorer dense_figures dense_explorer step_explorer "
+        "challenge_explorer __init__"
     ).split(),
     "nbproctor": (
         "errors config unused text spreadsheet trees scratch records lesson json_bounds "
@@ -41,7 +43,7 @@ ORDER = {
         "cluster_settings cluster_link roster cluster ledger collect gradebook packing filing "
         "release executed build times check progress charts feedback report handout gradescope "
         "class_marks class_entries formats canvas gradescope_zip exports class_picture "
-        "lesson_report classroom watching due recorder feedback_pages desk explain classrun "
+        "lesson_report leaderboard classroom watching due recorder feedback_pages desk explain classrun "
         "proposal regrade regrade_report demo_course demo bench.__init__ bench.workload "
         "bench.courses bench.meter bench.floor bench.spread bench.record bench.arms bench.turns "
         "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes "
