@@ -62,15 +62,14 @@ from plusx import plots
 from plusx.challenge import BUDGET, Costs, build, costs_of, layers_of, stages
 from plusx.challenge_entry import (
     BANDS,
-    RECIPE,
     accuracy,
     examine,
     held_out,
     into_cell,
     marked,
-    training_data,
 )
-from plusx.challenge_studies import BLOCKS, load_study, widest_parts
+from plusx.challenge_training import RECIPE, training_data
+from plusx.challenge_studies import BLOCKS, DECAY, load_study, widest_parts
 from plusx.expect import expect_close, expect_equal, expect_true, expect_type, expect_works
 from plusx.experiments import mean_spread
 from plusx.trained import trained_networks
@@ -618,12 +617,189 @@ expect_true(found["w"].is_meta, "average_weights: the device of the result is th
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does it help? One network, two schedules, and after each epoch the state is kept. The running mean is taken
-# over the epochs so far; since the statistics of batch norm belong to weights, they are measured anew for
-# the mean.
+# Does it help? The same network with two schedules, five seeds; after each epoch its state is kept, and beside it
+# stands the running mean so far ($d = 0.7$ an epoch). The statistics of batch norm belong to weights, so for
+# a mean they are measured anew. (Shipped.)
 
 # %% tags=["demo"]
-from plusx.challenge_training import kept_states, refreshed
+averages = load_study("challenge_averages")
+drawing, axes = plots.figure(2, height=3.3, share_y=True)
+for axis, schedule in zip(axes, ("constant", "cosine"), strict=True):
+    for decay, label, role in ((0.0, "as it is", "plain"), (DECAY, "running mean", "residual")):
+        errors = averages[schedule, decay].test_error  # (seeds, epochs), percent
+        plots.plot_runs(axis, range(1, errors.shape[1] + 1), errors, label, role)
+        print(f"{schedule:9} {label:13} at the end {mean_spread(errors[:, -1])} %")
+    axis.set(xlabel="epoch", title=f"{schedule} rate")
+axes[0].set_ylabel("test error (%)")
+axes[0].legend(title="median and range, 5 seeds")
+plots.show("TODO")
 
 # %% [markdown]
 # TODO
+#
+# ## 5 · Your entry
+#
+# **How it is judged.** The judge reads your parts and your weights as plain text, checks the budget, builds the
+# network anew, and counts how many of 5,000 new pictures it names rightly. Weights are rounded to numbers
+# of 16 bits; no line of yours runs while it counts. Six points, one for each band:
+
+# %%
+print("a point each at", ", ".join(f"{100 * band:.0f} %" for band in BANDS))
+
+# %% [markdown]
+# The bands were set by measuring. TODO
+#
+# **The leaderboard.** If your teacher makes one, only those are on it who want to be: put a pseudonym of at most 24
+# signs into your entry. Without one you are counted and not shown. Better not your name.
+#
+# **A first entry.** This trains the network of section 4 and takes a minute or two:
+
+# %% tags=["demo"]
+(net,) = trained_networks(build, data, RECIPE, seeds=1, parts=parts)
+reached = accuracy(net, data.test_images, data.test_labels)
+print(f"{layers_of(parts)} layers, {costs_of(parts)}: {100 * reached:.1f} %")
+
+# %% [markdown]
+# ### Exercise 6 · The entry
+#
+# **Goal** the best network of 10,000 parameters · **Difficulty** ★★★ · **Time** 20 minutes, and the
+# machine's · **Points** 6, by bands
+#
+# Train in cells of your own, above. When you are content, replace everything in the next cell by the line
+#
+#     into_cell(parts, net, pseudonym="")
+#
+# and run it: the line is replaced by your entry, as a function `my_entry` that holds parts and weights as
+# text. Run the cell once more and save the notebook. That is all that is handed in: what you trained with
+# is not run again. (Where a notebook does not replace cells, `print(cell_text(parts, net))` shows the
+# text; copy it.) Training cells of your own should stand behind `if False:` in the end, or be removed: the grader runs your
+# cells, and stops them after half a minute.
+#
+# <details><summary>Hint 1: where to begin</summary>
+#
+# The figure of section 2 says which kinds and depths do well with this recipe. More pictures
+# (`training_data(30_000)`) and more epochs help more than any trick.
+#
+# </details>
+# <details><summary>Hint 2: where the budget goes</summary>
+#
+# `stages` is one family of many. Print the costs part by part: which of the two budgets binds, and where is the other
+# one idle? A stride earlier makes multiply-adds cheaper, and the parameters they leave can buy width.
+#
+# </details>
+# <details><summary>Hint 3: choosing</summary>
+#
+# Compare on `data.test_images`, with two or three seeds, and choose a *recipe*; then train it longest.
+#
+# </details>
+
+
+# %% nbgrader={"grade": false, "grade_id": "my_entry", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def my_entry():
+    """My network: its parts, its weights as text, and a pseudonym or "".
+
+    returns: dict with "parts" (a list), "weights" (str, of pack(net)) and "pseudonym" (str)
+    """
+    ### BEGIN SOLUTION
+ENTRY_TEXT
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test_my_entry", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
+with expect_works("my_entry: the rules", "into_cell(parts, net) writes an entry that keeps them"):
+    entry = examine(my_entry())
+print(f"Exercise 6: an entry of {entry.layers} layers, {entry.costs}.")
+### BEGIN HIDDEN TESTS
+images, labels = held_out(5_000, seed=3_141_592)
+marked(entry, accuracy(entry.net, images, labels), len(labels), BANDS)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6 · Papers on small budgets, beside ours
+#
+# Who is best per parameter? On CIFAR-10, with shifted and mirrored images (He et al. 2015, table 6; He et
+# al. 2016, table 2; Huang et al. 2017, table 2):
+
+# %% tags=["demo"]
+paper = {  # millions of parameters -> test error, percent
+    "residual": {0.27: 8.75, 0.46: 7.51, 0.66: 7.17, 0.85: 6.97, 1.73: 6.43},
+    "preactivation": {1.73: 6.37},
+    "dense": {1.0: 5.24, 0.8: 4.51},
+}
+roles = {"conv": "plain", "residual": "residual", "preactivation": "first", "dense": "third"}
+drawing, axes = plots.figure(2, height=3.4)
+for kind, errors in paper.items():
+    marker, colour = plots.MARKERS[roles[kind]], plots.COLOURS[roles[kind]]
+    axes[0].plot(list(errors), list(errors.values()), marker, color=colour, label=kind)
+for place, (kind, role) in enumerate(roles.items()):
+    errors = study[kind, 3].test_error[:, -1]
+    plots.plot_means(axes[1], [place], [errors], kind, role)
+axes[0].set(xlabel="parameters (millions)", ylabel="test error (%)", title="papers: CIFAR-10")
+axes[1].set(ylabel="test error (%)", title="ours: 20 layers, 10,000 parameters at most")
+axes[1].set_xticks(range(4), ["plain", "residual", "pre-act.", "dense"])
+axes[0].legend()
+plots.show("TODO")
+
+# %% [markdown]
+# TODO
+#
+# ## 7 · A written question
+#
+# **Difficulty** ★★☆ · **Time** 8 minutes · **Points** 2, given by a person
+#
+# On the leaderboard your neighbour's dense network stands at 86.1 %, your residual one at 85.4 %, both from one training
+# each. She says: "So at this budget dense networks are better than residual ones."
+#
+# In five to eight sentences: which **two** kinds of chance stand between these numbers and her sentence, how large is each here
+# (with a number from this lesson), and which measurement would convince you? Then say what her sentence
+# would still not be about, even if she is right.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "question_leaderboard", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# TODO
+#
+# ### BEGIN MARK SCHEME
+# One point for each of the two parts; half points are possible.
+#
+# - **1 point, two kinds of chance.** The pictures (standard error of a share, about half a point at 5,000 pictures and 85 %) and
+#   the training (seeds: their deviation, from section 2 or 3), each with a number. Half: one of the two with a number, or both
+#   without.
+# - **1 point, measurement and limits.** Half: several seeds of both recipes, each tuned as much as the other, compared by
+#   the share of luck or a gap in standard errors, on pictures that were not used for choosing. Half: names something that the sentence would still not
+#   cover: other budgets, data, recipes, depths or training times; the effort of tuning; that the best of many entries is
+#   flattered by the choice.
+#
+# No point for "0.7 points are a lot" or "a little" without a number to compare them with.
+# ### END MARK SCHEME
+# ### END SOLUTION
+
+# %% [markdown]
+# ## 8 · Summary
+#
+# TODO
+#
+# ## Open questions
+#
+# TODO
+#
+# ## Further reading
+#
+# - K. He, X. Zhang, S. Ren, J. Sun. *Deep Residual Learning for Image Recognition.* 2015,
+#   [arXiv 1512.03385](https://arxiv.org/abs/1512.03385). Section 4.2, table 6.
+# - K. He, X. Zhang, S. Ren, J. Sun. *Identity Mappings in Deep Residual Networks.* 2016,
+#   [arXiv 1603.05027](https://arxiv.org/abs/1603.05027).
+# - G. Huang, Z. Liu, L. van der Maaten, K. Weinberger. *Densely Connected Convolutional Networks.* 2017,
+#   [arXiv 1608.06993](https://arxiv.org/abs/1608.06993). Table 2.
+# - S. Zagoruyko, N. Komodakis. *Wide Residual Networks.* 2016,
+#   [arXiv 1605.07146](https://arxiv.org/abs/1605.07146).
+# - M. Tan, Q. Le. *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks.* 2019,
+#   [arXiv 1905.11946](https://arxiv.org/abs/1905.11946). Depth, width and resolution under one budget.
+# - B. Polyak, A. Juditsky. *Acceleration of Stochastic Approximation by Averaging.* 1992, SIAM Journal on
+#   Control and Optimization 30:838.
+# - P. Izmailov, D. Podoprikhin, T. Garipov, D. Vetrov, A. G. Wilson. *Averaging Weights Leads to Wider
+#   Optima and Better Generalization.* 2018, [arXiv 1803.05407](https://arxiv.org/abs/1803.05407).
+# - R. Fisher. *The Design of Experiments.* 1935, Oliver and Boyd. Section 21: a test by counting.
+# - A. Blum, M. Hardt. *The Ladder: A Reliable Leaderboard for Machine Learning Competitions.* 2015,
+#   [arXiv 1502.04585](https://arxiv.org/abs/1502.04585).
+# - X. Bouthillier et al. *Accounting for Variance in Machine Learning Benchmarks.* 2021,
+#   [arXiv 2103.03098](https://arxiv.org/abs/2103.03098).

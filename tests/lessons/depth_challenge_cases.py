@@ -41,6 +41,22 @@ def mutant(exercise, name, says, *edits):
     return Mutant(exercise, name, edits=edits, says=says)
 
 
+def changed(code):
+    """The solution's entry, with something done to it."""
+    wrapper = f"def my_entry():\n    entry = trained()\n    {code}\n    return entry\n\n\n"
+    return (("def my_entry():", wrapper + "def trained():"),)
+
+
+def entry_mutant(name, says, code):
+    return Mutant("my_entry", name, edits=changed(code), says=says)
+
+
+ZEROS = (
+    "import base64\n    size = len(base64.b64decode(entry['weights']))\n    "
+    "entry['weights'] = base64.b64encode({}).decode()"
+)
+
+
 MUTANTS = [
     # parameters_of
     mutant("parameters_of", "no norms", "norms are not counted", (NORMS, "pass"), (HEAD, "return total + 10 * channels + 10")),
@@ -117,6 +133,33 @@ MUTANTS = [
     mutant("average_weights", "on the CPU", "device", (KEPT, "return {n: t.cpu() for n, t in kept.items()}")),
     mutant("average_weights", "in float32", "dtype", (KEPT, "return {n: t.float() if t.is_floating_point() else t for n, t in kept.items()}")),
     mutant("average_weights", "a list", "what comes back", (KEPT, "return list(kept.values())")),
+    # my_entry
+    entry_mutant("over the parameters", "over the budget", "entry['parts'] = [['conv', 40], ['conv', 40]]"),
+    entry_mutant("over the multiply-adds", "over the budget", "entry['parts'] = [['conv', 9]] * 8"),
+    entry_mutant("parts without end", "no list of parts", "entry['parts'] = [['conv', 1]] * 5000"),
+    entry_mutant("weights of another network", "do not belong to these parts", "entry['parts'] = [['conv', 5]]"),
+    entry_mutant("no weights", "there are no weights", "entry['weights'] = ''"),
+    entry_mutant("weights cut", "do not belong to these parts", "entry['weights'] = ''.join(entry['weights'].split())[:-40]"),
+    entry_mutant("a letter lost", "no text of weights", "entry['weights'] = ''.join(entry['weights'].split())[:-1]"),
+    entry_mutant("another text", "no text of weights", "entry['weights'] = 'weights.pt is beside the notebook!'"),
+    entry_mutant("bytes", "there are no weights", "entry['weights'] = entry['weights'].encode()"),
+    entry_mutant("the network itself", "there are no weights", "entry['weights'] = build(entry['parts'])"),
+    entry_mutant("a state", "there are no weights", "entry['weights'] = dict(build(entry['parts']).state_dict())"),
+    entry_mutant("a million signs", "too long", "entry['weights'] = 'A' * 10**6"),
+    entry_mutant("fifty million signs", "too large", "entry['weights'] = 'A' * (5 * 10**7)"),
+    entry_mutant("NaN", "weights must be numbers", ZEROS.format("b'\\xff' * size")),
+    entry_mutant("zeros", "of 5,000 held-out images", ZEROS.format("bytes(size)")),
+    entry_mutant("untrained", "of 5,000 held-out images", "from plusx.challenge_entry import pack\n    entry['weights'] = pack(build(entry['parts']))"),
+    entry_mutant("weights in another order", "of 5,000 held-out images", ZEROS.format("base64.b64decode(entry['weights'])[::-1]").replace("size = len(base64.b64decode(entry['weights']))", "pass")),
+    entry_mutant("an unknown part", "no such kind", "entry['parts'][1] = ['attention', 8]"),
+    entry_mutant("a module as a part", "no part", "entry['parts'][1] = torch.nn.Conv2d(3, 3, 3)"),
+    entry_mutant("channels taken away", "cannot take channels away", "entry['parts'] = [['conv', 8], ['residual', 4]]"),
+    entry_mutant("a width that is a float", "no width", "entry['parts'][0][1] = 8.0"),
+    entry_mutant("a long pseudonym", "no pseudonym", "entry['pseudonym'] = 'x' * 25"),
+    entry_mutant("an unseen pseudonym", "no pseudonym", "entry['pseudonym'] = chr(0x202E) + 'evil'"),
+    entry_mutant("parts alone", "no entry", "entry = {'parts': entry['parts']}"),
+    entry_mutant("a pair", "no entry", "entry = (entry['parts'], entry['weights'])"),
+    entry_mutant("a claimed score", "of 5,000 held-out images", ZEROS.format("bytes(size)") + "\n    entry['accuracy (%)'] = 99.9"),
 ]
 
 PARAMETERS_BY_BUILDING = """
@@ -267,4 +310,7 @@ VARIANTS = [
     Variant("luck", "bits", source=LUCK_BY_BITS),
     Variant("average_weights", "lerp, clones", source=AVERAGE_BY_LERP),
     Variant("average_weights", "explicit weights", source=AVERAGE_BY_WEIGHTS),
+    Variant("my_entry", "one line, no pseudonym", edits=changed("entry = {'parts': entry['parts'], 'weights': ''.join(entry['weights'].split())}")),
+    Variant("my_entry", "tuples, all strides", edits=changed("entry['parts'] = tuple((*part, 1)[:3] for part in entry['parts'])")),
+    Variant("my_entry", "a pseudonym", edits=changed("entry['pseudonym'] = ' 深い fox & <b>hen</b> '")),
 ]

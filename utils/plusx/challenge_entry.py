@@ -119,7 +119,7 @@ def examine(entry: object, budget: Costs = BUDGET) -> Entry:
     if not isinstance(entry, dict) or not {"parts", "weights"} <= entry.keys():
         got = short(entry)
         if isinstance(entry, dict):
-            got = f"a dict without {' and '.join({'parts', 'weights'} - entry.keys())}"
+            got = f"a dict without {' and '.join(sorted({'parts', 'weights'} - entry.keys()))}"
         expected = 'a dict with "parts" and "weights"'
         raise ArgumentError("this is no entry", expected=expected, got=got)
     costs = costs_of(entry["parts"])

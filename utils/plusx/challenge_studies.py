@@ -14,10 +14,18 @@ from itertools import product
 from pathlib import Path
 
 import torch
+from torch.nn import functional as F
 
 from plusx.challenge import build, costs_of, layers_of, stages, widest
-from plusx.challenge_entry import cell_text
-from plusx.challenge_training import RECIPE, training_data
+from plusx.challenge_entry import accuracy, cell_text
+from plusx.challenge_training import (
+    RECIPE,
+    State,
+    kept_states,
+    refreshed,
+    running_means,
+    training_data,
+)
 from plusx.data import Data
 from plusx.reference import Study, load_reference, make_reference, reference_folder
 from plusx.training import Recipe, Record, Training
@@ -25,6 +33,7 @@ from plusx.training import Recipe, Record, Training
 BLOCKS = (1, 2, 3, 5, 8)  # of each stage
 KINDS = ("conv", "residual", "preactivation", "dense")
 SEEDS = 5
+DECAY = 0.7  # of the running mean, an epoch
 Parts = list[list[str | int]]
 
 
@@ -51,6 +60,46 @@ class ChallengeCase:
         training.advance(self.recipe.epochs * training.steps_per_epoch)
         training.rows.append(training.measure())
         return training.record
+
+
+@dataclass(frozen=True)
+class AverageCase:
+    """A network by epochs, as it is or with the running mean of its weights.
+
+    The record has a column for each epoch; the errors in training are those of 2,000 images, from
+    which the statistics of batch norm are measured, too.
+    """
+
+    key: tuple[Hashable, ...]
+    parts: Parts
+    recipe: Recipe
+    decay: float  # 0 is the network as it is
+    images: int = 10_000
+    seeds: int = SEEDS
+
+    def run(self, seeds: int | list[int] | None = None) -> Record:
+        """Train it on the CPU, as the file was made; `seeds` may name fewer."""
+        chosen = self.seeds if seeds is None else seeds
+        kept = kept_states(
+            self.parts, _data(self.images), self.recipe, chosen, torch.device("cpu")
+        )
+        rows = [
+            [self._measured(state) for state in running_means(states, self.decay)]
+            for states in kept
+        ]
+        return Record(*torch.tensor(rows).permute(2, 0, 1))
+
+    @torch.no_grad()
+    def _measured(self, state: State) -> list[float]:
+        """Training loss, training error and test error of one state."""
+        data = _data(self.images)
+        images, labels = data.train_images[:2000], data.train_labels[:2000]
+        net = refreshed(self.parts, state, images)
+        errors = [
+            100 - 100 * accuracy(net, *pair)
+            for pair in ((images, labels), (data.test_images, data.test_labels))
+        ]
+        return [F.cross_entropy(net(images), labels).item(), *errors]
 
 
 @cache
@@ -86,8 +135,17 @@ def challenge_recipes() -> list[ChallengeCase]:
     return [*cases, ChallengeCase(("2,000 images",), parts, fewer, images=2000)]
 
 
+def challenge_averages() -> list[AverageCase]:
+    """A residual network by (schedule of the rate, decay of the running mean of its weights)."""
+    parts = widest_parts("residual", 2)
+    return [
+        AverageCase((schedule, decay), parts, replace(RECIPE, schedule=schedule), decay)
+        for schedule, decay in product(("constant", "cosine"), (0.0, DECAY))
+    ]
+
+
 STUDIES: dict[str, Study] = {
-    study.__name__: study for study in (challenge_depths, challenge_recipes)
+    study.__name__: study for study in (challenge_depths, challenge_recipes, challenge_averages)
 }
 
 

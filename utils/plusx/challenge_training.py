@@ -25,11 +25,15 @@ def training_data(count: int = 10_000, seed: int = 2) -> Data:
 
 
 def kept_states(
-    parts: object, data: Data, recipe: Recipe, seeds: int = 1, device: torch.device | None = None
+    parts: object,
+    data: Data,
+    recipe: Recipe,
+    seeds: int | Sequence[int] = 1,
+    device: torch.device | None = None,
 ) -> list[list[State]]:
     """The states of a network after each epoch of a training, for each seed, on the CPU."""
     training = Training(partial(build, parts), data, recipe, seeds, device)
-    kept: list[list[State]] = [[] for _ in range(seeds)]
+    kept: list[list[State]] = [[] for _ in training.seeds]
     for _ in range(recipe.epochs):
         training.advance(training.steps_per_epoch)
         for states, net in zip(kept, training.trained(), strict=True):
