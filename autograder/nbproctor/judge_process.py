@@ -182,6 +182,4 @@ def _result(cell: Cell, answer: dict[str, Any], seconds: float) -> CellResult:
     if score is None:
         score = cell.points if verdict is Verdict.PASSED else 0.0
     told, facts = answer["message"], answer.get("facts", {})
-    return CellResult(
-        cell.grade_id or "", verdict, score, cell.points, told, seconds, facts=facts
-    )
+    return CellResult(cell.grade_id or "", verdict, score, cell.points, told, seconds, facts=facts)

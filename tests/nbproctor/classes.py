@@ -95,9 +95,7 @@ def _notebook(lesson: Lesson, planned: Any, graded: Graded) -> dict[str, Any]:
         usual = (Verdict.MANUAL, None, "") if by_hand else (Verdict.PASSED, cell.points, "")
         verdict, score, message = graded.verdicts.get(name, usual)
         facts = graded.facts if name == "test_double" else {}
-        results[name] = CellResult(
-            name, verdict, score, cell.points, message, 0.5, by_hand, facts
-        )
+        results[name] = CellResult(name, verdict, score, cell.points, message, 0.5, by_hand, facts)
     made = rebuilt_notebook(lesson, planned, results)
     about = {"sandbox": graded.sandbox, "notes": list(graded.notes), "seconds": graded.seconds}
     made["metadata"]["nbproctor"] = about

@@ -56,7 +56,7 @@ class ChallengeExplorer(Explorer):
             "kind": ipywidgets.Dropdown(
                 options=kinds, value="residual", description="kind", style=WIDE
             ),
-            "blocks": slider(2, 1, 8, description="blocks of a stage", style=WIDE),
+            "blocks": slider(2, 1, 6, description="blocks of a stage", style=WIDE),
             "width": slider(4, 1, 20, description="width", style=WIDE),
         }
 
@@ -97,8 +97,8 @@ def draw_depths(axis: Axes) -> None:
     """Test error by layers of the shipped networks that use up the budget, by kind."""
     study = load_study("challenge_depths")
     for kind, role in ROLES.items():
-        errors = [study[kind, blocks].test_error[:, -1] for blocks in BLOCKS]
-        depths = [layers_of(stages(kind, 4, blocks)) for blocks in BLOCKS]
+        errors = [study[kind, blocks].test_error[:, -1] for blocks in BLOCKS[kind]]
+        depths = [layers_of(stages(kind, 4, blocks)) for blocks in BLOCKS[kind]]
         axis.errorbar(
             depths,
             [error.mean().item() for error in errors],

@@ -13,9 +13,7 @@ from plusx.data import Data, load_data
 from plusx.training import Recipe, Training
 
 State = Mapping[str, Tensor]
-RECIPE = Recipe(
-    epochs=15, batch=100, lr=0.1, weight_decay=5e-4, schedule="cosine", augment=True
-)
+RECIPE = Recipe(epochs=5, lr=0.1, weight_decay=5e-4, schedule="cosine", augment=True)
 
 
 def training_data(count: int = 10_000, seed: int = 2) -> Data:

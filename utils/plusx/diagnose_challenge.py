@@ -14,7 +14,6 @@ from plusx.challenge_training import State, averaged
 from plusx.data import SIDE
 
 
-
 @dataclass(frozen=True)
 class Count:
     """One way of counting by hand; the defaults are the right one."""
@@ -195,9 +194,7 @@ def wrong_luck(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, floa
         "the size of the difference is compared: ours must be the better one": _share(
             ours, theirs, lambda a, b: abs(mean(a) - mean(b))
         ),
-        "the difference is ours minus theirs": _share(
-            ours, theirs, lambda a, b: mean(b) - mean(a)
-        ),
+        "the difference is ours minus theirs": _share(ours, theirs, lambda a, b: mean(b) - mean(a)),
         "medians are compared: take means": _share(
             ours, theirs, lambda a, b: median(a) - median(b)
         ),
