@@ -63,11 +63,12 @@ from plusx.challenge import Costs, build, costs_of, layers_of, stages
 from plusx.challenge_entry import (
     BANDS,
     accuracy,
+    cell_text,
     examine,
     held_out,
     marked,
 )
-from plusx.challenge_studies import BLOCKS, DECAY, load_study, widest_parts
+from plusx.challenge_studies import BLOCKS, DECAY, EXAMPLE, load_study, widest_parts
 from plusx.challenge_training import RECIPE, training_data
 from plusx.expect import expect_close, expect_equal, expect_true, expect_type, expect_works
 from plusx.experiments import mean_spread
@@ -499,14 +500,17 @@ for n in (500, 5_000, 50_000):
 #
 # ## 4 · More out of the same training
 #
-# Our recipe: SGD with momentum, a high learning rate that falls along half a cosine, weight decay, and images
-# that are mirrored and shifted. What each of these is worth, for one residual network (five seeds, shipped):
+# Our short recipe: SGD with momentum, a high learning rate that falls along half a cosine, weight
+# decay, and images that are mirrored and shifted; five epochs of 10,000 images. What happens when one
+# of these is changed, for one residual network of 14 layers (three seeds, shipped):
 
 # %% tags=["demo"]
-print(RECIPE)
-recipes = load_study("challenge_recipes")
-for (change,), record in recipes.items():
-    print(f"{change:22} test error {mean_spread(record.test_error[:, -1])} %")
+averages, recipes = load_study("challenge_averages"), load_study("challenge_recipes")
+errors = {"as it is": averages["cosine", 0.0], "a constant rate": averages["constant", 0.0]}
+errors |= {change: record for (change,), record in recipes.items()}
+for change, record in errors.items():
+    ends = [mean_spread(e[:, -1]) for e in (record.train_error, record.test_error)]
+    print(f"{change:22} training error {ends[0]:>10} %   test error {ends[1]:>10} %")
 
 # %% [markdown]
 # TODO
@@ -610,12 +614,11 @@ expect_true(found["w"].is_meta, "average_weights: the device of the result is th
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does it help? The same network with two schedules, five seeds; after each epoch its state is kept, and beside it
-# stands the running mean so far ($d = 0.7$ an epoch). The statistics of batch norm belong to weights, so for
-# a mean they are measured anew. (Shipped.)
+# Does it help? The same network with two schedules, three seeds; after each epoch its state is
+# kept, and beside it stands the running mean so far ($d = 0.7$ an epoch). The statistics of batch norm
+# belong to weights, so for a mean they are measured anew. (Shipped.)
 
 # %% tags=["demo"]
-averages = load_study("challenge_averages")
 drawing, axes = plots.figure(2, height=3.3, share_y=True)
 for axis, schedule in zip(axes, ("constant", "cosine"), strict=True):
     for decay, label, role in ((0.0, "as it is", "plain"), (DECAY, "running mean", "residual")):
@@ -624,7 +627,7 @@ for axis, schedule in zip(axes, ("constant", "cosine"), strict=True):
         print(f"{schedule:9} {label:13} at the end {mean_spread(errors[:, -1])} %")
     axis.set(xlabel="epoch", title=f"{schedule} rate")
 axes[0].set_ylabel("test error (%)")
-axes[0].legend(title="median and range, 5 seeds")
+axes[0].legend(title="median and range, 3 seeds")
 plots.show("TODO")
 
 # %% [markdown]
@@ -632,9 +635,9 @@ plots.show("TODO")
 #
 # ## 5 · Your entry
 #
-# **How it is judged.** The judge reads your parts and your weights as plain text, checks the budget, builds the
-# network anew, and counts how many of 5,000 new pictures it names rightly. Weights are rounded to numbers
-# of 16 bits; no line of yours runs while it counts. Six points, one for each band:
+# **How it is judged.** The judge reads your parts and your weights as plain text, checks the budget,
+# builds the network anew, and counts how many of 5,000 new pictures it names rightly. Weights are
+# rounded to numbers of 16 bits; no line of yours runs while it counts. Six points, one for each band:
 
 # %%
 print("a point each at", ", ".join(f"{100 * band:.0f} %" for band in BANDS))
@@ -642,15 +645,18 @@ print("a point each at", ", ".join(f"{100 * band:.0f} %" for band in BANDS))
 # %% [markdown]
 # The bands were set by measuring. TODO
 #
-# **The leaderboard.** If your teacher makes one, only those are on it who want to be: put a pseudonym of at most 24
-# signs into your entry. Without one you are counted and not shown. Better not your name.
+# **The leaderboard.** If your teacher makes one, only those are on it who want to be: put a pseudonym
+# of at most 24 signs into your entry, better not your name. Without one you are counted and not shown.
 #
-# **A first entry.** This trains the network of section 4 and takes a minute or two:
+# **A first entry.** This trains the network of section 4 with the short recipe, in less than half a
+# minute of an idle machine:
 
 # %% tags=["demo"]
+parts = EXAMPLE
 (net,) = trained_networks(build, data, RECIPE, seeds=1, parts=parts)
 reached = accuracy(net, data.test_images, data.test_labels)
 print(f"{layers_of(parts)} layers, {costs_of(parts)}: {100 * reached:.1f} %")
+print(cell_text(parts, net)[:600], "...")
 
 # %% [markdown]
 # ### Exercise 6 · The entry
@@ -658,31 +664,35 @@ print(f"{layers_of(parts)} layers, {costs_of(parts)}: {100 * reached:.1f} %")
 # **Goal** the best network of 10,000 parameters · **Difficulty** ★★★ · **Time** 20 minutes, and the
 # machine's · **Points** 6, by bands
 #
-# Train in cells of your own, above. When you are content, replace everything in the next cell by the line
+# Train in cells of your own, above. When you are content, replace everything in the next cell by
 #
+#     from plusx.challenge_entry import into_cell
 #     into_cell(parts, net, pseudonym="")
 #
-# and run it: the line is replaced by your entry, as a function `my_entry` that holds parts and weights as
-# text. Run the cell once more and save the notebook. That is all that is handed in: what you trained with
-# is not run again. (Where a notebook does not replace cells, `print(cell_text(parts, net))` shows the
-# text; copy it.) Training cells of your own should stand behind `if False:` in the end, or be removed: the grader runs your
-# cells, and stops them after half a minute.
+# and run it: the lines are replaced by your entry, a function `my_entry` that holds parts and weights
+# as text. Run the cell once more, and save the notebook. (Where a notebook does not replace cells,
+# `print(cell_text(parts, net))` shows the text; copy it.) The entry is all that is judged. Remove your
+# training cells in the end, or turn them into text: the grader runs cells of yours, and stops each
+# after half a minute.
 #
 # <details><summary>Hint 1: where to begin</summary>
 #
-# The figure of section 2 says which kinds and depths do well with this recipe. More pictures
-# (`training_data(30_000)`) and more epochs help more than any trick.
+# The figures of sections 2 and 4 say which kinds and depths do well, and what a longer training is
+# worth: `replace(RECIPE, epochs=20)` after `from dataclasses import replace`. More pictures:
+# `training_data(30_000)`.
 #
 # </details>
 # <details><summary>Hint 2: where the budget goes</summary>
 #
-# `stages` is one family of many. Print the costs part by part: which of the two budgets binds, and where is the other
-# one idle? A stride earlier makes multiply-adds cheaper, and the parameters they leave can buy width.
+# `stages` is one family of many, and it leaves a third of the multiply-adds unused. Where do
+# parameters go, and where multiply-adds? A block on 16 × 16 pixels costs few parameters, one on 4 × 4
+# few multiply-adds.
 #
 # </details>
 # <details><summary>Hint 3: choosing</summary>
 #
-# Compare on `data.test_images`, with two or three seeds, and choose a *recipe*; then train it longest.
+# Compare on `data.test_images`, with several seeds, after short trainings; then train the winner
+# once, for long.
 #
 # </details>
 
@@ -1047,27 +1057,36 @@ plots.show("TODO")
 #
 # **Difficulty** ★★☆ · **Time** 8 minutes · **Points** 2, given by a person
 #
-# On the leaderboard your neighbour's dense network stands at 86.1 %, your residual one at 85.4 %, both from one training
-# each. She says: "So at this budget dense networks are better than residual ones."
+# On the leaderboard your neighbour's dense network stands at 86.1 %, your residual one at 85.4 %, each
+# from one training. She says: "So at this budget dense networks are better than residual ones."
 #
-# In five to eight sentences: which **two** kinds of chance stand between these numbers and her sentence, how large is each here
-# (with a number from this lesson), and which measurement would convince you? Then say what her sentence
-# would still not be about, even if she is right.
+# In five to eight sentences: which **two** kinds of chance stand between these numbers and her
+# sentence, how large is each here (with a number from this lesson), and which measurement would
+# convince you? Then say what her sentence would still not be about, even if she is right.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "question_leaderboard", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# TODO
+# Two kinds of chance lie between. First the pictures: of 5,000 pictures, 85 % are named rightly with a
+# standard error of about half a point, so two entries that are equally good often differ by 0.7 points
+# (that both see the same pictures makes it less, and does not remove it). Second the training: the same
+# network comes out differently with another seed, by SEEDNOISE in section 2; each of us handed
+# in one seed only, perhaps the best of several. A difference of 0.7 points is no larger than either. I
+# would be convinced by five or more seeds of both recipes, tuned with the same effort, on pictures
+# that nobody used for choosing, and a share of luck below 0.05. Even then her sentence would be about
+# one data set, one budget, and these recipes and training times: not about dense and residual networks
+# as such. And of a whole class, the best dense and the best residual entry are both flattered by being
+# the best of many.
 #
 # ### BEGIN MARK SCHEME
 # One point for each of the two parts; half points are possible.
 #
-# - **1 point, two kinds of chance.** The pictures (standard error of a share, about half a point at 5,000 pictures and 85 %) and
-#   the training (seeds: their deviation, from section 2 or 3), each with a number. Half: one of the two with a number, or both
-#   without.
-# - **1 point, measurement and limits.** Half: several seeds of both recipes, each tuned as much as the other, compared by
-#   the share of luck or a gap in standard errors, on pictures that were not used for choosing. Half: names something that the sentence would still not
-#   cover: other budgets, data, recipes, depths or training times; the effort of tuning; that the best of many entries is
-#   flattered by the choice.
+# - **1 point, two kinds of chance.** The pictures (standard error of a share, about half a point at
+#   5,000 pictures and 85 %) and the training (seeds: their deviation, from section 2, 4 or 5), each with a
+#   number. Half: one of the two with a number, or both without.
+# - **1 point, measurement and limits.** Half: several seeds of both recipes, each tuned as much as the
+#   other, compared by the share of luck or a gap in standard errors, on pictures that were not used for
+#   choosing. Half: names something that the sentence would still not cover: other budgets, data,
+#   recipes, depths or training times; the effort of tuning; that the best of many is flattered.
 #
 # No point for "0.7 points are a lot" or "a little" without a number to compare them with.
 # ### END MARK SCHEME

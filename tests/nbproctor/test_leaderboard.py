@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from classes import Graded, grade_as, tiny_course
+from harness import judge_sources
 from test_report import HOSTILE, Page
 
 from nbproctor.cli import main
@@ -129,6 +130,21 @@ def test_a_tests_own_number_may_bring_words_and_facts():
     assert partial.message == whole.message == "84 % right"
     assert partial.facts == whole.facts == {"accuracy (%)": 84.0, "pseudonym": "ann"}
     assert _scored(2.0, 2.0).facts == {} and _scored(None, 2.0).message == ""
+
+
+def test_a_learners_number_brings_neither_words_nor_facts():
+    forged = """
+class Score(float):
+    message = "the best of all"
+    facts = {"pseudonym": "me", "accuracy (%)": 99.9}
+
+def score():
+    return Score(2.0)
+"""
+    test = {"source": "score()", "names": ["score"], "hidden": (), "points": 3.0, "grade_id": "t"}
+    (outcome,) = judge_sources([forged], [], [test])
+    assert (outcome.verdict, outcome.score) == (Verdict.PARTIAL, 2.0)
+    assert (outcome.message, outcome.facts) == ("", {})
 
 
 def test_facts_are_plain_and_of_bounded_size():
