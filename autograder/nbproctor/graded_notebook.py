@@ -84,6 +84,7 @@ def _verdict_outputs(result: CellResult) -> list[dict[str, Any]]:
 
 
 def _told(result: CellResult) -> list[dict[str, Any]]:
-    """What the test said of an answer that got points: nbgrader counts such an output as nothing."""
-    text = f"{result.message}\n"
-    return [{"output_type": "stream", "name": "stdout", "text": text}] if result.message else []
+    """What the test said of an answer that got points; nbgrader does not count this output."""
+    if not result.message:
+        return []
+    return [{"output_type": "stream", "name": "stdout", "text": f"{result.message}\n"}]

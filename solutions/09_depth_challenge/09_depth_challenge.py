@@ -12,7 +12,7 @@
 #       - Count parameters and multiply-adds of a network from its description alone.
 #       - Trade depth against width under a budget, and say what skips change about it.
 #       - Tell a better network from a luckier one, with an exact test and the noise of a test set.
-#       - Get more out of the same training by averaging weights, and say when that helps.
+#       - Average the weights of a training, and say when that helps and when it hurts.
 #       - Train an entry within the budget, hand it in as plain data, and read a leaderboard soberly.
 #     needs:
 #       - Residual, pre-activated and dense blocks (lessons 02, 04, 07), counting costs (lesson 03)
@@ -38,7 +38,7 @@
 # - count parameters and multiply-adds of a network from its description alone;
 # - trade depth against width under a budget, and say what skips change about it;
 # - tell a better network from a luckier one, with an exact test and the noise of a test set;
-# - get more out of the same training by averaging weights, and say when that helps;
+# - average the weights of a training, and say when that helps and when it hurts;
 # - train an entry within the budget, hand it in as plain data, and read a leaderboard soberly.
 #
 # **You need** residual, pre-activated and dense blocks (lessons 02, 04, 07), counting costs
@@ -183,8 +183,8 @@ def parameters_of(parts):
 
 # %% nbgrader={"grade": true, "grade_id": "test_parameters_of", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 for parts, by_hand in [
-    ([["conv", 2]], (9 * 3 * 2 + 2 * 2) + 2 * 2 + (10 * 2 + 10)),  # 92
     ([["conv", 2], ["residual", 4, 2]], 58 + (9 * 2 * 4 + 9 * 4 * 4 + 2 * 8) + 8 + 50),  # 348
+    ([["conv", 2]], (9 * 3 * 2 + 2 * 2) + 2 * 2 + (10 * 2 + 10)),  # 92
     ([["conv", 2], ["preactivation", 4]], 58 + (72 + 144 + 2 * (2 + 4)) + 8 + 50),  # 344
     ([["conv", 2], ["dense", 4, 2]], 58 + (9 * 2 * 4 + 2 * 2) + 2 * 6 + 10 * 6 + 10),  # 216
 ]:
@@ -382,15 +382,25 @@ ChallengeExplorer()
 study = load_study("challenge_depths")
 drawing, (axis,) = plots.figure(height=3.6)
 draw_depths(axis)
-axis.set_title("every network uses up the budget")
-plots.show("TODO")
+axis.set_title("every network is as wide as the budget allows")
+plots.show(
+    "Test error by layers under one budget. Plain networks rise from 29 % with 8 layers to 57 and "
+    "83 % with 20 and 32 layers; residual ones from 28 % to 34 and 58 %. PREDENSEALT"
+)
 for (kind, blocks), record in study.items():
     parts = widest_parts(kind, blocks)
     told = f"{kind:13} {layers_of(parts):2} layers, the last {parts[-1][1]:2} wide"
     print(f"{told}: test error {mean_spread(record.test_error[:, -1])} %")
 
 # %% [markdown]
-# TODO
+# With 8 layers, a skip is worth a point. With 20 it is worth more than twenty: plain networks degrade
+# as in lesson 01, now on *new* pictures. But look at the residual curve as well: it rises, too. Under a budget
+# every layer is paid for in width, and these networks are narrow already (with 32 layers, three to six
+# channels). A skip makes depth **affordable**; it does not make it free. With this budget and
+# so short a training, few wide layers are the better buy. PREDENSE
+#
+# (At 32 layers the next width, 4, is over the budget, so those networks have to leave a part of it
+# unused, which is one reason for the last step of both curves.)
 #
 # ## 3 · Better, or luckier?
 #
@@ -445,6 +455,7 @@ def luck(ours, theirs):
 
 # %% nbgrader={"grade": true, "grade_id": "test_luck", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 for ours, theirs, by_hand in [
+    ([1.0, 4.0], [2.0, 3.0, 5.0], 8 / 10),  # of ten pairs, only 1 + 2 and 1 + 3 are below 1 + 4
     ([3.0, 4.0], [1.0, 2.0], 1 / 6),  # the best of six splits
     ([2.0, 4.0], [1.0, 3.0], 2 / 6),  # 2 + 4 against 1 + 3, and 3 + 4 against 1 + 2
     ([1.0], [1.0, 1.0], 1.0),  # all alike
@@ -481,10 +492,11 @@ for kind in right:
     print(f"{kind:14}{row}")
 
 # %% [markdown]
-# TODO luck
+# LUCK
 #
-# With three seeds on each side there are twenty splits, so the smallest possible share is 1/20: **three
-# seeds can never show more than that**, however far two networks are apart. With five there are 252.
+# With three seeds on each side there are twenty splits, so the smallest possible share is 1/20:
+# **three seeds can never show more than that**, however far two networks are apart. With five there
+# are 252 splits.
 #
 # A leaderboard adds a second kind of luck, that of the pictures. Of $n$ pictures a share $p$ is named rightly;
 # on other pictures it would have been a little different, by about $\sqrt{p(1-p)/n}$.
@@ -494,11 +506,11 @@ for n in (500, 5_000, 50_000):
     print(f"{n:6,} pictures: 85 % ± {100 * (0.85 * 0.15 / n) ** 0.5:.2f}")
 
 # %% [markdown]
-# The judge takes 5,000 pictures. So differences of half a point on the leaderboard mean nothing. And whoever looks at
-# the board, changes something, and hands in again, *learns about the judge's pictures*, entry by
-# entry (Blum, Hardt 2015). Choose on pictures of your own.
+# The judge takes 5,000 pictures. So differences of half a point on the leaderboard mean nothing. And
+# whoever looks at the board, changes something, and hands in again, *learns about the judge's
+# pictures*, entry by entry (Blum, Hardt 2015). Choose on pictures of your own.
 #
-# ## 4 · More out of the same training
+# ## 4 · What training is worth
 #
 # Our short recipe: SGD with momentum, a high learning rate that falls along half a cosine, weight
 # decay, and images that are mirrored and shifted; five epochs of 10,000 images. What happens when one
@@ -567,12 +579,14 @@ states = [
     {"weight": torch.tensor([4.0]), "batches": torch.tensor(10)},
     {"weight": torch.tensor([8.0]), "batches": torch.tensor(20)},
     {"weight": torch.tensor([2.0]), "batches": torch.tensor(30)},
+    {"weight": torch.tensor([10.0]), "batches": torch.tensor(40)},
 ]
-found = average_weights(states, 0.75)  # 4, then 3 + 2 = 5, then 3.75 + 0.5
+found = average_weights(states, 0.75)  # 4, then 3 + 2 = 5, 3.75 + 0.5, 3.1875 + 2.5
 expect_type(found, dict, "average_weights: what comes back")
+expect_equal(sorted(found), ["batches", "weight"], "average_weights: names")
 wrong = diagnose.one_entry(diagnose.wrong_averages(states, 0.75), "weight")
-expect_close(found["weight"], torch.tensor([4.25]), "average_weights: 4, 8, 2", wrong=wrong)
-expect_equal(int(found["batches"]), 30, "average_weights: whole numbers are the last state's")
+expect_close(found["weight"], torch.tensor([5.6875]), "average_weights: 4, 8, 2, 10", wrong=wrong)
+expect_equal(int(found["batches"]), 40, "average_weights: whole numbers are the last state's")
 print("Exercise 5: the visible checks pass.")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(501)
@@ -704,7 +718,6 @@ def my_entry():
     returns: dict with "parts" (a list), "weights" (str, of pack(net)) and "pseudonym" (str)
     """
     ### BEGIN SOLUTION
-
 
     return {
         "pseudonym": "",
@@ -1012,6 +1025,8 @@ krhitX2uFbmtPSktKj45tM23EKVauOey5L2qO0E0fakDusu1BzzetmA9i7kbt2WxDLg5N5M9Rb24uAC8
 zUBJu3u2bLjhtEU4VzhduCq6bLexuhC3U7PcNtgn1zvkulS8sa79sTo8EbA=
 """,
     }
+
+
 ### END SOLUTION
 
 

@@ -149,7 +149,8 @@ MUTANTS = [
         (HEAD, "return total + 10 * channels"),
         (
             "for kind, width, *_ in parts:",
-            "rows = 16\n    for kind, width, *rest in parts:\n        rows = -(-rows // (rest[0] if rest else 1))",
+            "rows = 16\n    for kind, width, *rest in parts:\n"
+            "        rows = -(-rows // (rest[0] if rest else 1))",
         ),
     ),
     mutant(
@@ -230,7 +231,8 @@ MUTANTS = [
         "these are parameters",
         (
             ADDS,
-            "total += 9 * channels * width + 2 * (width if kind in ('conv', 'residual') else channels)",
+            "total += 9 * channels * width\n"
+            "        total += 2 * (width if kind in ('conv', 'residual') else channels)",
         ),
         (ADDS_SECOND, "total += 9 * width * width + 2 * width"),
         (ADDS_HEAD, "return total + 12 * channels + 10"),
@@ -285,18 +287,12 @@ MUTANTS = [
     ),
     mutant(
         "luck",
-        "sums",
-        "sums are compared",
-        (EVERYTHING, "everything, observed = [*ours, *theirs], sum(ours) - sum(theirs)"),
-        (REACHED, "reached.append(sum(first) - sum(second) >= observed)"),
-    ),
-    mutant(
-        "luck",
         "medians",
         "medians are compared",
         (
             EVERYTHING,
-            "from statistics import median\n\n    everything, observed = [*ours, *theirs], median(ours) - median(theirs)",
+            "from statistics import median\n\n"
+            "    everything, observed = [*ours, *theirs], median(ours) - median(theirs)",
         ),
         (REACHED, "reached.append(median(first) - median(second) >= observed)"),
     ),
@@ -365,7 +361,8 @@ MUTANTS = [
         (LATER, "for state in states:"),
         (
             KEPT,
-            "return {n: t / (1 - decay ** len(states)) if t.is_floating_point() else t for n, t in kept.items()}",
+            "whole = 1 - decay ** len(states)\n"
+            "    return {n: t / whole if t.is_floating_point() else t for n, t in kept.items()}",
         ),
     ),
     mutant(
@@ -374,7 +371,8 @@ MUTANTS = [
         "plain mean",
         (
             KEPT,
-            "return {n: torch.stack([s[n] for s in states]).mean(0) if t.is_floating_point() else t for n, t in kept.items()}",
+            "mean = lambda n: torch.stack([s[n] for s in states]).mean(0)\n"
+            "    return {n: mean(n) if t.is_floating_point() else t for n, t in kept.items()}",
         ),
     ),
     mutant("average_weights", "last state", "last state alone", (MIXED, "kept[name] = tensor")),
@@ -440,7 +438,7 @@ MUTANTS = [
     entry_mutant(
         "weights of another network",
         "do not belong to these parts",
-        "entry['parts'] = [['conv', 5]]",
+        "entry['parts'][-1][1] += 1",
     ),
     entry_mutant("no weights", "there are no weights", "entry['weights'] = ''"),
     entry_mutant(
@@ -474,14 +472,15 @@ MUTANTS = [
     entry_mutant(
         "untrained",
         "of 5,000 held-out images",
-        "from plusx.challenge_entry import pack\n    entry['weights'] = pack(build(entry['parts']))",
+        "from plusx.challenge_entry import pack\n"
+        "    entry['weights'] = pack(build(entry['parts']))",
     ),
     entry_mutant(
         "weights in another order",
         "of 5,000 held-out images",
-        ZEROS.format("base64.b64decode(entry['weights'])[::-1]").replace(
-            "size = len(base64.b64decode(entry['weights']))", "pass"
-        ),
+        "import base64\n    import numpy as np\n    raw = base64.b64decode(entry['weights'])\n    "
+        "numbers = np.frombuffer(raw, np.float16)[::-1].tobytes()\n    "
+        "entry['weights'] = base64.b64encode(numbers).decode()",
     ),
     entry_mutant("an unknown part", "no such kind", "entry['parts'][1] = ['attention', 8]"),
     entry_mutant("a module as a part", "no part", "entry['parts'][1] = torch.nn.Conv2d(3, 3, 3)"),
@@ -654,6 +653,14 @@ VARIANTS = [
     Variant("widest", "downwards", source=WIDEST_BY_DOWN),
     Variant("luck", "numpy, masks", source=LUCK_BY_NUMPY),
     Variant("luck", "bits", source=LUCK_BY_BITS),
+    Variant(
+        "luck",
+        "sums of equally many numbers",
+        edits=(
+            (EVERYTHING, "everything, observed = [*ours, *theirs], sum(ours) - sum(theirs)"),
+            (REACHED, "reached.append(sum(first) - sum(second) >= observed)"),
+        ),
+    ),
     Variant("average_weights", "lerp, clones", source=AVERAGE_BY_LERP),
     Variant("average_weights", "explicit weights", source=AVERAGE_BY_WEIGHTS),
     Variant(

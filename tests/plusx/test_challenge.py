@@ -1,4 +1,4 @@
-"""Networks as plain data: built as they say, counted exactly, refused with the part that is wrong."""
+"""Networks as plain data: built as they say, counted exactly, refused with the wrong part named."""
 
 import pytest
 import torch
