@@ -12,11 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from plusx.costs import count_multiply_adds
 from plusx.data import SIDE
 from plusx.errors import ArgumentError
 from plusx.models import BasicBlock, PadShortcut
-from plusx.probes import count_parameters
 
 CHANNELS, CLASSES = 3, 10
 MAX_PARTS, MAX_WIDTH = 200, 256
@@ -211,14 +209,24 @@ def build(parts: object) -> nn.Sequential:
 
 
 def costs_of(parts: object) -> Costs:
-    """Parameters and multiply-adds for one image of a list of parts; nothing is computed.
+    """Parameters and multiply-adds for one image of a list of parts; nothing is built.
 
-    Multiply-adds are those of convolutions and of the dense layer.
+    Multiply-adds are those of convolutions and of the dense layer. Raises `ArgumentError` for
+    what is no list of parts.
     """
-    with torch.device("meta"):
-        net = build(parts).eval()
-        adds = count_multiply_adds(net, torch.empty(1, CHANNELS, SIDE, SIDE))
-    return Costs(count_parameters(net), adds)
+    parameters, adds, channels, side = 0, 0, CHANNELS, SIDE
+    for part in read_parts(parts):
+        side = -(-side // part.stride)  # rounded up
+        weights = 9 * channels * part.width
+        normed = part.width if part.kind == "conv" else channels
+        if part.kind in ("residual", "preactivation"):
+            weights += 9 * part.width**2
+            normed = part.width + (part.width if part.kind == "residual" else channels)
+        parameters += weights + 2 * normed
+        adds += weights * side**2
+        channels = channels + part.width if part.kind == "dense" else part.width
+    head = channels * CLASSES
+    return Costs(parameters + 2 * channels + head + CLASSES, adds + head)
 
 
 def widest(kind: str, blocks: int, budget: Costs = BUDGET) -> int:
