@@ -9,15 +9,18 @@ import torch
 
 from plusx import ArgumentError
 from plusx.challenge import BUDGET, costs_of, layers_of
+from plusx.challenge_entry import BANDS, points_for
 from plusx.challenge_explorer import ChallengeExplorer
 from plusx.challenge_studies import (
     BLOCKS,
+    DECAY,
     ENTRY,
     STUDIES,
     AverageCase,
     load_study,
     write_leaderboard,
 )
+from plusx.diagnose_challenge import luck
 from plusx.reference import reference_folder
 
 
@@ -33,6 +36,32 @@ def test_a_file_holds_all_cases_of_its_study_and_its_command(name):
     content = json.loads((reference_folder() / f"{name}.json").read_text())
     assert content["command"] == f"python -m plusx.challenge_studies {name}"
     assert content["made_with"].keys() == {"python", "torch"}
+
+
+def test_bands_are_those_that_were_measured():
+    long, short = load_study("challenge_long")[20,], load_study("challenge_averages")["cosine", 0.0]
+    right = [(100 - record.test_error[:, -1]) / 100 for record in (long, short)]
+    assert [points_for(x, BANDS) for x in right[0].tolist()] == [6, 6, 6]
+    assert right[0].min() > BANDS[-1] + 0.02
+    assert {points_for(x, BANDS) for x in right[1].tolist()} == {3, 4}
+
+
+def test_what_lesson_09_says_about_the_shipped_runs():
+    study = load_study("challenge_depths")
+    ends = {key: record.test_error[:, -1] for key, record in study.items()}
+    means = {key: end.mean().item() for key, end in ends.items()}
+    assert means["conv", 1] - means["residual", 1] < 2
+    assert means["conv", 3] - means["residual", 3] > 20
+    assert means["residual", 1] < means["residual", 3] - 5 < means["residual", 5] - 20
+    assert ends["residual", 5].max() - ends["residual", 5].min() > 20
+    right = {kind: (-ends[kind, 3]).tolist() for kind in BLOCKS}
+    skips = [kind for kind in BLOCKS if kind != "conv"]
+    assert all(luck(right[kind], right["conv"]) == 1 / 20 for kind in skips)
+    assert min(luck(right[a], right[b]) for a in skips for b in skips if a != b) >= 0.2
+    averages = load_study("challenge_averages")
+    for schedule in ("constant", "cosine"):
+        raw, mean = (averages[schedule, d].test_error.mean(dim=0) for d in (0.0, DECAY))
+        assert mean[-1] > raw[-1] + 4 and raw[-1] < raw[0] / 2
 
 
 def test_networks_of_the_study_use_up_the_budget():

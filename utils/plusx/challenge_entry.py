@@ -21,7 +21,7 @@ NUMBER = torch.float16
 LONGEST_NAME = 24
 LINE = 88  # signs of a line of weights
 CHUNK = 500  # images that are named at once
-BANDS = (0.30, 0.50, 0.60, 0.70, 0.75, 0.80)  # shares of new images named rightly, a point each
+BANDS = (0.20, 0.40, 0.60, 0.70, 0.77, 0.82)  # shares of new images named rightly, a point each
 
 
 @dataclass(frozen=True)

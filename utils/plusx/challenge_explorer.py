@@ -24,6 +24,7 @@ NAMES = {
     "preactivation": "pre-activation",
     "dense": "dense",
 }
+ASIDE = {"preactivation": -0.7, "dense": 0.7}  # layers: points of one depth stand side by side
 MOST_SHOWN = 2.0  # times the budget: a bar that is longer is cut
 
 
@@ -89,6 +90,7 @@ def _draw_costs(axis: Axes, costs: Costs) -> None:
     axis.bar(list(shares), [min(s, MOST_SHOWN) for s in shares.values()], color=colours, width=0.5)
     for place, share in enumerate(shares.values()):
         axis.text(place, min(share, MOST_SHOWN) + 0.03, f"{share:.2f}", ha="center")
+    axis.set_axisbelow(True)
     axis.axhline(1, color="black", linewidth=1.2, linestyle="--")
     axis.set(ylabel="share of the budget", ylim=(0, MOST_SHOWN + 0.25), xlim=(-0.6, 1.6))
 
@@ -98,7 +100,8 @@ def draw_depths(axis: Axes) -> None:
     study = load_study("challenge_depths")
     for kind, role in ROLES.items():
         errors = [study[kind, blocks].test_error[:, -1] for blocks in BLOCKS[kind]]
-        depths = [layers_of(stages(kind, 4, blocks)) for blocks in BLOCKS[kind]]
+        aside = ASIDE.get(kind, 0.0)
+        depths = [layers_of(stages(kind, 4, blocks)) + aside for blocks in BLOCKS[kind]]
         axis.errorbar(
             depths,
             [error.mean().item() for error in errors],
@@ -109,5 +112,6 @@ def draw_depths(axis: Axes) -> None:
             capsize=3,
             label=NAMES[kind],
         )
-    axis.set(xlabel="layers", ylabel="test error (%)")
+    axis.set(xlabel="layers", ylabel="test error (%)", ylim=(0, 95))
+    axis.set_xticks([layers_of(stages("conv", 4, blocks)) for blocks in BLOCKS["conv"]])
     axis.legend(fontsize=8, title="mean ± deviation over seeds", title_fontsize=8)
