@@ -22,7 +22,7 @@ endif
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab demo check test fuzz bench bench-train reference-runs hostile build times picture lint format lock clean
+.PHONY: help lab demo check test fuzz bench bench-train reference-runs hostile build site times picture lint format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,10 @@ build: $(STAMP) ## make the notebooks from solutions/: make build LESSON=02 make
 	@$(BIN)/python docs/papers.py
 	@echo "plusx: measuring the blocks of docs/residual_ideas.md"
 	@$(BIN)/python docs/ideas.py
+
+site: $(STAMP) ## make pages to read of lessons and documents, in site/
+	@echo "plusx: making the site (about a minute; nothing is executed)"
+	@$(BIN)/python -m docs.site $(ARGS)
 
 times: $(STAMP) ## time each demonstration, cache empty: make times LESSON=02 does one lesson
 	@echo "plusx: timing demonstrations (minutes; nothing is written)"

@@ -5,6 +5,7 @@ Importing this module imports neither torch nor nbgrader: `--help` answers at on
 
 import argparse
 import io
+import shlex
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -45,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nbproctor", description="Grades notebooks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    init = commands.add_parser("init", help="make a new course, with a lesson and a made-up class")
+    init.add_argument("folder", type=Path, help="where: a new or empty folder")
+    init.add_argument("--id", help="what nbgrader calls the course (the folder's name)")
+    init.set_defaults(run=_init)
 
     check = commands.add_parser("check", help="grade your own notebook here and now")
     check.add_argument("lesson", help="a lesson's number or name, for example 02")
@@ -113,6 +119,16 @@ def _parser() -> argparse.ArgumentParser:
     for command in listed:
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
+
+
+def _init(options: argparse.Namespace) -> int:
+    from nbproctor.init_course import make_course
+
+    made = make_course(options.folder, options.id)
+    print("\n".join(str(options.folder / path.relative_to(made[0].parent)) for path in made))
+    print(f"\nA new course. What to do with it: {options.folder / 'README.md'}, or at once:")
+    print(f"    cd {shlex.quote(str(options.folder))} && nbproctor build && nbproctor demo")
+    return 0
 
 
 def _lesson_name(root: Path, asked: str) -> str:

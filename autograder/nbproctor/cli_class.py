@@ -120,7 +120,10 @@ def _why(options: argparse.Namespace) -> int:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    with _ledger(options) as ledger:
+    from nbproctor.locks import course_lock
+
+    root = course_root(options.course)
+    with course_lock(root, "nbproctor ledger prune"), _ledger(options) as ledger:
         print(f"{ledger.prune(ledger.in_use())} results removed")
     return 0
 

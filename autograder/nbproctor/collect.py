@@ -2,14 +2,16 @@
 
 Set as `c.ZipCollectApp.extractor_plugin`. nbgrader's own stops at the first archive that is broken
 or holds a name that leads out of its folder, and nobody's work is collected. Here such an archive
-is left out, whole, and said to be; and so is one that unpacks into more than anybody hands in, or
-into folders so deep that Python cannot walk through them.
+is left out, whole, and said to be; and so is one that unpacks into more than anybody hands in, into
+folders so deep that Python cannot walk through them, or that takes much memory to be looked into.
 """
 
+import resource
 import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from nbproctor.places import files_below
 __all__ = ["CarefulExtractor"]
 
 MAX_DEPTH = 20  # folders, and archives in archives
+MAX_MEMORY = 256 << 20  # bytes: an archive's tables of contents are read whole
 
 
 @dataclass
@@ -70,9 +73,10 @@ class CarefulExtractor(ExtractorPlugin):
             return
         folder = path.parent / path.stem.removesuffix(".tar")
         try:
-            room.take(path, depth)
-            extensions = list(self.zip_ext)
-            unzip(str(path), str(path.parent), zip_ext=extensions, create_own_folder=True)
+            with _little_memory():
+                room.take(path, depth)
+                extensions = list(self.zip_ext)
+                unzip(str(path), str(path.parent), zip_ext=extensions, create_own_folder=True)
         except Exception as error:  # whatever was put together to break it
             self.log.error("Left out, since it cannot be unpacked safely: %s (%s)", path, error)
             shutil.rmtree(folder, ignore_errors=True)
@@ -80,6 +84,24 @@ class CarefulExtractor(ExtractorPlugin):
             path.unlink()
         for inner in sorted(files_below(folder)):
             self._unpack(inner, room, depth + len(inner.relative_to(folder).parts))
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """Whatever takes much more memory than there was before fails, where the system can tell."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+    except OSError:  # no Linux
+        yield
+        return
+    most = pages * resource.getpagesize() + MAX_MEMORY
+    limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min([most, *limits]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _members(path: Path) -> Iterator[tuple[str, int]]:

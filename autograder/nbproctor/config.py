@@ -1,14 +1,19 @@
 """Settings of one grading run: limits on time, size and restarts."""
 
+import contextlib
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from nbproctor.errors import ConfigError
 
 __all__ = ["Limits", "limits_from", "usable_cores"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+MOST_S, MOST = 86_400.0, 1 << 50  # more than a day, or than this, the system's own calls refuse
+GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,7 @@ class Limits:
     """What one submission may use. Times in seconds, sizes in bytes.
 
     Raises:
-        ConfigError: a limit is not a positive number.
+        ConfigError: a limit is no positive number of its kind, or larger than any machine.
     """
 
     cell_timeout_s: float = 30.0
@@ -62,20 +67,42 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            number, least = (int, 0) if field.name == "gpus" else (int | float, 1e-6)
-            if isinstance(value, bool) or not isinstance(value, number) or not value >= least:
+            value, whole = getattr(self, field.name), field.type is int
+            kind = int if whole else int | float
+            least = 0 if field.name == "gpus" else 1 if whole else 1e-6
+            most = MOST if whole else MOST_S
+            # NaN is in no range.
+            is_number = isinstance(value, kind) and not isinstance(value, bool)
+            if not is_number or not least <= value <= most:
                 raise ConfigError(
                     f"the limit {field.name} is not usable",
-                    expected="a positive number" if least else "0, or how many",
+                    expected=f"a {'whole ' if whole else ''}number from {least:g} to {most:,}",
                     got=repr(value),
                 )
 
 
-def usable_cores() -> int:
-    """How many of the machine's cores this process may use."""
+def usable_cores(groups: Path = GROUPS, own_group: Path = OWN_GROUP) -> int:
+    """How many of the machine's cores this process may keep busy: a container may have fewer.
+
+    Args:
+        groups: where control groups (of version 2) are shown; `own_group` names this process's.
+    """
     here = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-    return len(here) or os.cpu_count() or 1
+    return min([len(here) or os.cpu_count() or 1, *_granted(groups, own_group)])
+
+
+def _granted(groups: Path, own_group: Path) -> Iterator[int]:
+    """The cores' worth of time that each group around this process may take, where it says so."""
+    place = groups
+    with contextlib.suppress(OSError):
+        for line in own_group.read_text().splitlines():
+            if line.startswith("0::"):
+                place = groups / line.removeprefix("0::").lstrip("/")
+    for folder in (place, *place.parents):
+        if folder.is_relative_to(groups):
+            with contextlib.suppress(OSError, ValueError):  # "max" is no number, and no limit
+                time_us, of_us = map(int, (folder / "cpu.max").read_text().split())
+                yield max(1, math.ceil(time_us / of_us))
 
 
 def limits_from(settings: Mapping[str, float]) -> Limits:

@@ -81,11 +81,13 @@ class FeedbackPages:
         students, self._waiting = self._waiting, []
         for name, shown in self.writer.shown(students).items():
             try:
-                yield from self._jobs_of(name, shown)
+                due = list(self._jobs_of(name, shown))  # all of a student's pages, or none
             except GradebookError:
                 raise
             except Exception as error:  # of one student's pages
                 self._fail(name, error)
+            else:
+                yield from due
 
     def take(self, done: Done) -> None:
         """A page that was made, or the news that it was not."""

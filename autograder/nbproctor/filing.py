@@ -34,7 +34,7 @@ from nbproctor.grade import Graded
 from nbproctor.gradebook import Course, RebuildingExporter, settings_in
 from nbproctor.marks import NotebookMarks, marks_in
 from nbproctor.notebook import HandedIn, read_handed_in
-from nbproctor.places import Place, path_of
+from nbproctor.places import FROM_EXCHANGE, Place, path_of
 from nbproctor.sandbox.plan import Level
 from nbproctor.sealed import digest_of, sealed
 from nbproctor.staging import RecordMarks
@@ -189,8 +189,9 @@ class Filing:
             kept = name in self._not_overwritten and _is_file(theirs)
             if kept or name not in self._not_overwritten:
                 _copy(theirs if kept else source, folder / name)
-        if _is_file(hand_in.folder / TIMESTAMP):
-            _copy(hand_in.folder / TIMESTAMP, folder / TIMESTAMP)
+        for name in FROM_EXCHANGE:
+            if _is_file(hand_in.folder / name):
+                _copy(hand_in.folder / name, folder / name)
 
     @cached_property
     def _files_beside(self) -> list[tuple[str, Path]]:

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from nbproctor.lesson import Cell, Lesson
+from nbproctor.lesson import Cell
 from nbproctor.notebook import Planned
 from nbproctor.text import plain_text
 
@@ -34,7 +34,7 @@ MEMORY_BYTES = 1 << 30
 Path = tuple[str, ...]
 
 
-def forbidden_notes(lesson: Lesson, planned: Sequence[Planned]) -> dict[str, tuple[str, ...]]:
+def forbidden_notes(planned: Sequence[Planned]) -> dict[str, tuple[str, ...]]:
     """For each exercise, sentences on the forbidden names that its answer uses.
 
     The learner's own cells count for every exercise, since an answer may be prepared in them.

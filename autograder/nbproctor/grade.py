@@ -79,7 +79,7 @@ def _grade(
             run.run()
     results = tuple(run.result(cell) for cell in lesson.graded)
     seconds = time.monotonic() - began
-    review = forbidden_notes(lesson, planned)
+    review = forbidden_notes(planned)
     notes = (*submission.notes, *(note for found in review.values() for note in found))
     report = Report(lesson.name, results, notes, seconds, str(level))
     by_id = {result.grade_id: result for result in results}

@@ -39,7 +39,13 @@ from nbproctor.grade import blank_notebook, grade_submission
 from nbproctor.gradebook_rows import reading
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
-from nbproctor.places import COURSE_MARK, course_config, entries_below, submission_digest
+from nbproctor.places import (
+    COURSE_MARK,
+    FROM_EXCHANGE,
+    course_config,
+    entries_below,
+    submission_digest,
+)
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sealed import sealed
 from nbproctor.staging import Recorded, in_stages
@@ -88,7 +94,8 @@ def check_gradebook(db_url: str, lesson: Lesson, assignment: str) -> None:
         except MissingEntry:
             known = None
         sources = {cell.name: cell.source for cell in known.source_cells} if known else {}
-        points = {cell.name: cell.max_score for cell in known.grade_cells} if known else {}
+        graded = [*known.grade_cells, *known.task_cells] if known else []
+        points = {cell.name: cell.max_score for cell in graded}
     for cell in lesson.graded:
         text = cell.full if cell.role is Role.TEST else cell.released
         if sources.get(cell.grade_id) != text or points.get(cell.grade_id) != cell.points:
@@ -186,7 +193,7 @@ def _leave_out_files(converter: Any, resources: dict[str, Any]) -> None:
     for place, _, names in os.walk(graded):
         for path in (Path(place, name) for name in names):
             theirs = not (source / path.relative_to(graded)).is_file()
-            if theirs and path.name != "timestamp.txt" and path.suffix != ".ipynb":
+            if theirs and path.name not in FROM_EXCHANGE and path.suffix != ".ipynb":
                 path.unlink()
 
 

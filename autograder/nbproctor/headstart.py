@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from nbproctor.errors import LessonError
 from nbproctor.grade import modules_of
 from nbproctor.lesson import load_lesson
+from nbproctor.places import named
 from nbproctor.pool import WorkerProcess
 
 if TYPE_CHECKING:
     from traitlets.config import Config
 
-__all__ = ["head_start"]
+__all__ = ["head_start", "modules_of_lesson"]
 
 # The folders of nbgrader's course where nothing else is said.
 SOURCE, RELEASE = "source", "release"
@@ -26,7 +27,7 @@ def head_start(root: Path, config: "Config", asked: str) -> Iterator[WorkerProce
     That is a guess: a worker that was started for other modules imports what is missing later. One
     that nobody took ends with the context.
     """
-    modules = _modules(root, config, asked)
+    modules = modules_of_lesson(root, config, asked)
     worker = WorkerProcess(modules) if modules else None
     try:
         yield worker
@@ -36,16 +37,17 @@ def head_start(root: Path, config: "Config", asked: str) -> Iterator[WorkerProce
             worker.stop()
 
 
-def _modules(root: Path, config: "Config", asked: str) -> set[str]:
+def modules_of_lesson(root: Path, config: "Config", asked: str) -> set[str]:
     """What the given cells of the lesson's first notebook import; nothing if it is not found."""
     folders = config.get("CourseDirectory", {})
     if "directory_structure" in folders:
         return set()
-    source = root / folders.get("source_directory", SOURCE)
-    release = root / folders.get("release_directory", RELEASE)
-    for path in sorted(source.glob(f"{asked}*/*.ipynb")):
-        try:
-            return modules_of(load_lesson(path, release / path.parent.name / path.name))
-        except LessonError:  # this is said where it is needed
-            continue
+    source = root / str(folders.get("source_directory", SOURCE))
+    release = root / str(folders.get("release_directory", RELEASE))
+    for lesson in named(asked, (path.name for path in source.glob("*") if path.is_dir())):
+        for path in sorted((source / lesson).glob("*.ipynb")):
+            try:
+                return modules_of(load_lesson(path, release / lesson / path.name))
+            except LessonError:  # this is said where it is needed
+                continue
     return set()

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,11 +22,13 @@ from typing import Any
 from nbproctor.config import Limits
 from nbproctor.errors import (
     GraderError,
+    ProxyLimitError,
     RemoteClosedError,
     RemoteError,
     RemoteTimeoutError,
     StudentError,
 )
+from nbproctor.heap import give_back
 from nbproctor.proxy import Proxy, Session
 from nbproctor.records import Verdict
 
@@ -86,7 +88,8 @@ class Judge:
         try:
             with self.time_limit(self.limits.test_timeout_s):
                 self._bring(session, names)
-                value = self._execute(source, filename)
+                scope = _TopLevel(self.namespace, session, names)
+                value = self._execute(source, filename, scope)
             return _scored(value, points)
         except BaseException as error:
             visible = _visible_line(error, source, filename, hidden)
@@ -101,14 +104,49 @@ class Judge:
             except NameError:
                 continue
 
-    def _execute(self, source: str, filename: str) -> Any:
+    def _execute(self, source: str, filename: str, scope: "_TopLevel") -> Any:
         """Run a cell; the value is that of its last expression."""
         body = ast.parse(source, filename)
         last: ast.Expression | None = None
         if body.body and isinstance(body.body[-1], ast.Expr):
             last = ast.Expression(body.body.pop().value)  # type: ignore[attr-defined]
-        exec(compile(body, filename, "exec"), self.namespace)
-        return eval(compile(last, filename, "eval"), self.namespace) if last else None
+        exec(compile(body, filename, "exec"), self.namespace, scope)
+        return eval(compile(last, filename, "eval"), self.namespace, scope) if last else None
+
+
+class _TopLevel(MutableMapping[str, Any]):
+    """The judge's namespace, as the top level of one test cell sees it.
+
+    A learner's name that the cell deletes, or gives back to an object of the learner's, changes in
+    the student kernel too: so a test finds out whether one answer makes use of another.
+    """
+
+    def __init__(self, namespace: dict[str, Any], session: Session, names: list[str]) -> None:
+        self.namespace, self.session, self.names = namespace, session, names
+
+    def __getitem__(self, name: str) -> Any:
+        return self.namespace[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.namespace)
+
+    def __len__(self) -> int:
+        return len(self.namespace)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name in self.names and isinstance(value, Proxy):
+            self.session.bind(name, value)
+        elif name in self.names and callable(value):
+            raise ProxyLimitError(
+                f"a test puts a function of its own in the place of the learner's '{name}'",
+                expected="another name: the learner's code cannot call into the judge",
+            )
+        self.namespace[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self.namespace[name]
+        if name in self.names:
+            self.session.unbind(name)
 
 
 def _remote_tensors(session: Session) -> Any:
@@ -231,6 +269,7 @@ def main(arguments: dict[str, Any], descriptors: list[int]) -> None:
         _, descriptors, _, _ = socket.recv_fds(calls, 1, 1)
         with socket.socket(fileno=descriptors[0]) as sock:
             outcome = _serve_test(judge, sock, json.loads(line), answers)
+        give_back()
         _say(
             answers,
             {

@@ -95,7 +95,7 @@ class JudgeProcess:
                 return True
             if kernel.declines_to_serve(message) and self.heard.empty():
                 theirs.shutdown(socket.SHUT_RDWR)
-                self._take_in(self.heard.get(timeout=self.limits.call_timeout_s))
+                self._take_in(self._line(self.limits.call_timeout_s))
                 return False
         return True
 
@@ -147,16 +147,24 @@ class JudgeProcess:
             raise GraderError("the judge ended") from None
 
     def _hear(self, timeout_s: float) -> dict[str, Any]:
-        try:
-            line = self.heard.get(timeout=timeout_s)
-        except queue.Empty:
-            raise GraderError(
-                "the judge did not answer in time", expected=f"within {timeout_s:g} s"
-            ) from None
+        line = self._line(timeout_s)
         if not line:
             raise GraderError("the judge ended")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _line(self, timeout_s: float) -> bytes:
+        """The judge's next line; an empty one says that it ended.
+
+        Raises:
+            GraderError: it has said nothing in time.
+        """
+        try:
+            return self.heard.get(timeout=timeout_s)
+        except queue.Empty:
+            raise GraderError(
+                "the judge did not answer in time", expected=f"within {timeout_s:g} s"
+            ) from None
 
 
 def _listen(stream: IO[bytes], heard: "queue.Queue[bytes]") -> None:

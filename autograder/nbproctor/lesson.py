@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import dis
 import json
 import symtable
 from dataclasses import dataclass
@@ -116,9 +117,10 @@ class Lesson:
         return group[::-1]
 
     def names_needed_by(self, test: Cell) -> list[str]:
-        """Learner's names that a test cell uses and does not bind itself."""
-        used, bound = _used_names(test.full, self._at(test))
-        return sorted((used & self.learner_names) - bound)
+        """Learner's names that a test cell uses before it binds them itself, if it does."""
+        where = self._at(test)
+        used = _used_names(test.full, where)[0] | _read_first(test.full, where)
+        return sorted(used & self.learner_names)
 
     def check(self) -> None:
         """Raise LessonError where a test uses a name that neither judge nor learner provides."""
@@ -154,17 +156,9 @@ def load_lesson(source: Path, release: Path) -> Lesson:
         LessonError: a file is missing or unreadable, the two do not belong together, or a test
             uses names that the judge cannot have.
     """
-    full, released = _read(source), _read(release)
-    full_cells, released_cells = full["cells"], released["cells"]
-    if len(full_cells) != len(released_cells):
-        raise LessonError(
-            "the release notebook does not belong to the source notebook: release it again",
-            expected=f"{len(full_cells)} cells",
-            got=f"{len(released_cells)} cells",
-            where=release,
-        )
-    pairs = zip(full_cells, released_cells, strict=True)
-    cells = tuple(_cell(n, a, b, release) for n, (a, b) in enumerate(pairs))
+    released = _read(release)
+    pairs = _paired(_read(source)["cells"], released["cells"], release)
+    cells = tuple(_cell(n, a, b) for n, (a, b) in enumerate(pairs))
     lesson = Lesson(source.stem, cells, released.get("metadata", {}), source)
     _check_ids(lesson)
     lesson.check()
@@ -191,22 +185,49 @@ def _read(path: Path) -> dict[str, Any]:
     return notebook
 
 
-def _cell(index: int, full: dict[str, Any], released: dict[str, Any], release: Path) -> Cell:
+RawCell = dict[str, Any]
+
+
+def _paired(
+    full: list[RawCell], released: list[RawCell], release: Path
+) -> list[tuple[RawCell, RawCell]]:
+    """Each released cell with the one that it was made from.
+
+    Before the first and after the last cell of the source nbgrader may have put those of the
+    course's header and footer. They are as they are.
+    """
+    surplus = len(released) - len(full)
+    for start in range(surplus + 1):
+        end = start + len(full)
+        if all(map(_belong_together, full, released[start:end])):
+            whole = [*released[:start], *full, *released[end:]]
+            return list(zip(whole, released, strict=True))
+    fits = [*map(_belong_together, full, released), False]
+    raise LessonError(
+        "the release notebook does not belong to the source notebook: release it again",
+        expected=f"the source's {len(full)} cells",
+        got=f"{len(released)} cells" if surplus else "another cell",
+        where=release if surplus else f"{release}, cell {fits.index(False) + 1}",
+    )
+
+
+def _belong_together(full: RawCell, released: RawCell) -> bool:
+    """Whether a released cell may have been made from a cell of the source."""
+    options = [raw.get("metadata", {}).get("nbgrader", {}) for raw in (full, released)]
+    same_kind = full["cell_type"] == released["cell_type"]
+    same_id = options[0].get("grade_id") == options[1].get("grade_id")
+    is_given = _role(options[1]) is Role.GIVEN
+    return same_kind and same_id and (not is_given or cell_text(full) == cell_text(released))
+
+
+def _cell(index: int, full: RawCell, released: RawCell) -> Cell:
     metadata = released.get("metadata", {})
     nbgrader = metadata.get("nbgrader", {})
-    role = _role(nbgrader)
-    source_id = full.get("metadata", {}).get("nbgrader", {}).get("grade_id")
-    stale = source_id != nbgrader.get("grade_id") or full["cell_type"] != released["cell_type"]
-    if stale or (role is Role.GIVEN and cell_text(full) != cell_text(released)):
-        raise LessonError(
-            "the release notebook does not belong to the source notebook: release it again",
-            where=f"{release}, cell {index + 1}",
-        )
     return Cell(
         index=index,
         id=str(released.get("id", f"cell-{index}")),
         cell_type=released["cell_type"],
-        role=role,
+        role=_role(nbgrader),
         full=cell_text(full),
         released=cell_text(released),
         grade_id=nbgrader.get("grade_id"),
@@ -270,6 +291,15 @@ def _used_names(source: str, where: str) -> tuple[frozenset[str], frozenset[str]
             if symbol.is_declared_global() and symbol.is_assigned():
                 bound.add(symbol.get_name())
     return frozenset(used - bound), frozenset(bound)
+
+
+def _read_first(source: str, where: str) -> frozenset[str]:
+    """Names that a cell reads or deletes, at its top level, before it binds them."""
+    first: dict[str, str] = {}
+    for step in dis.get_instructions(compile(_parse(source, where), where, "exec")):
+        if step.opname in ("LOAD_NAME", "STORE_NAME", "DELETE_NAME"):
+            first.setdefault(step.argval, step.opname)
+    return frozenset(name for name, how in first.items() if how != "STORE_NAME")
 
 
 def _only_imports(source: str, where: str) -> str:

@@ -32,8 +32,11 @@ def course_lock(root: Path, command: str, wait_s: float = WAIT_S) -> Iterator[No
         ConfigError: another process holds it, or it cannot be locked.
     """
     path = root / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = _opened(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = _opened(path)
+    except OSError as error:
+        raise ConfigError("the course cannot be locked", got=error, where=path) from error
     try:
         _lock(file, path, wait_s)
         _tell(file, f"process {os.getpid()} ({command})")
@@ -45,9 +48,9 @@ def course_lock(root: Path, command: str, wait_s: float = WAIT_S) -> Iterator[No
 def _opened(path: Path) -> int:
     """A file that another instructor made can be locked, too, if it can be read."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except PermissionError:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY)
 
 
 def _lock(file: int, path: Path, wait_s: float) -> None:

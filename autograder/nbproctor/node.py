@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from nbproctor.errors import NbproctorError, SandboxError
+from nbproctor.errors import NbproctorError, SandboxError, in_words
 from nbproctor.notebook import HandedIn
 from nbproctor.parcels import graded_to_bytes, pack_from_parcel
 from nbproctor.sandbox.plan import Level
@@ -53,7 +53,7 @@ def describe(libraries: Sequence[str], least: str) -> tuple[dict[str, str], str]
             strongest_level(Level(least))
             return versions(libraries), ""
         except Exception as error:
-            return versions(libraries), _words(error)
+            return versions(libraries), in_words(error)
 
 
 def nothing() -> None:
@@ -70,7 +70,7 @@ def take_in(parcels: Sequence[tuple[dict[str, Any], list[bytes]]]) -> str:
                 _, oldest = _graders.popitem(last=False)
                 oldest.__exit__(None, None, None)
     except Exception as error:
-        return _words(error)
+        return in_words(error)
     return ""
 
 
@@ -94,7 +94,7 @@ def grade(lesson: str, data: bytes, unreadable: str) -> tuple[str, str, bytes]:
             return Answer.FAILED, str(error), b""
         except Exception as error:
             traceback.print_exc()
-            return Answer.MISTAKE, _words(error), b""
+            return Answer.MISTAKE, in_words(error), b""
         return Answer.GRADED, "", graded_to_bytes(graded)
 
 
@@ -104,9 +104,3 @@ def make_page(order: bytes, graded: bytes) -> tuple[str, str, bytes]:
         from nbproctor.pages import page_or_nothing  # takes nbgrader, which grading does not
 
         return Answer.GRADED, "", page_or_nothing(order, graded)
-
-
-def _words(error: Exception) -> str:
-    """An error for a message; nbproctor's own speak for themselves."""
-    named = "" if isinstance(error, NbproctorError) else f"{type(error).__name__}: "
-    return f"{named}{error}"

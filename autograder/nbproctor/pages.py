@@ -143,7 +143,6 @@ def _sections(config: Config) -> Iterator[str]:
     """Names of all classes that have a part in a page."""
     converter = GenerateFeedback(config=config)
     prepared(converter)
-    yield "Feedback"  # as older courses call it
     for kind in (type(converter), type(converter.exporter), *_steps(converter)):
         yield from (cls.__name__ for cls in kind.__mro__)
     yield from _filters(NbConvertBase)

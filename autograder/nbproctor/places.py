@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COURSE_MARK",
+    "FROM_EXCHANGE",
     "LEDGER",
     "LOCK",
     "NEW",
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 COURSE_MARK = "nbgrader_config.py"
+
+# What nbgrader's exchange puts beside a submission: when it came, and what its feedback is filed by.
+FROM_EXCHANGE = ("timestamp.txt", "submission_secret.txt")
 
 # Beside nbgrader's folders: what nbproctor remembers of a course.
 LEDGER, LOCK = ".nbproctor/ledger.sqlite", ".nbproctor/grade.lock"

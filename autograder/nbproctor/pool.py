@@ -139,13 +139,14 @@ class LocalCrew:
         return Done(task.job, error=f"{TRIES} workers ended while grading it: {how}")
 
     def _dismiss(self, workers: list["WorkerProcess"]) -> None:
-        for worker in workers:
+        leaving = list(workers)
+        for worker in leaving:
             worker.process.terminate()
-        for worker in list(workers):
+        for worker in leaving:
             worker.stop()
             self._workers.remove(worker)
-        if workers:
-            sweep()
+        if leaving:
+            sweep()  # after those that had to be killed
 
 
 @dataclass

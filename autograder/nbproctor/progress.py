@@ -3,6 +3,7 @@
 `nbproctor check` writes it, `plusx.progress()` shows it. It stays on this machine.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -82,7 +83,8 @@ def _alone(path: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigError("progress cannot be kept", got=error.strerror, where=path) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # a file system without locks: then without one
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
         os.close(lock)
@@ -91,13 +93,25 @@ def _alone(path: Path) -> Iterator[None]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        if known["format"] == FORMAT and all(
-            isinstance(entry["exercises"], dict) for entry in known["lessons"].values()
-        ):
+        if known["format"] == FORMAT and all(map(_is_ours, known["lessons"].values())):
             return dict(known)
     except FileNotFoundError:
         return {"format": FORMAT, "lessons": {}}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
-    path.replace(path.with_suffix(".unreadable.json"))
+    try:
+        path.replace(path.with_suffix(".unreadable.json"))
+    except OSError as error:
+        raise ConfigError("progress cannot be kept", got=error.strerror, where=path) from error
     return {"format": FORMAT, "lessons": {}}
+
+
+def _is_ours(entry: Any) -> bool:
+    """Whether a lesson's entry is as `progress_of` makes it.
+
+    Raises:
+        KeyError, TypeError, AttributeError: it is something else altogether.
+    """
+    counts = [exercise["failed_checks"] for exercise in entry["exercises"].values()]
+    numbers = [entry["score"], entry["points"]]
+    return all(type(n) is int for n in counts) and all(isinstance(n, int | float) for n in numbers)

@@ -68,6 +68,15 @@ class Session:
         """The value of a learner's global name, or a proxy for it."""
         return self.ask("get", name=name)
 
+    def bind(self, name: str, value: "Proxy") -> None:
+        """Give a learner's global name to an object of the learner's."""
+        encode = self.encoder()
+        self.request("bind", encode, name=name, value=encode(value))
+
+    def unbind(self, name: str) -> None:
+        """Take a learner's global name away."""
+        self.ask("unbind", name=name)
+
     def ask(self, do: str, **fields: Any) -> Any:
         """A request whose answer is a value."""
         answer, decode = self.request(do, **fields)

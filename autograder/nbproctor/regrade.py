@@ -76,20 +76,10 @@ def apply_preview(
         ConfigError: there is no preview, or what it was made from has changed. Nothing is recorded.
         GradebookError: the gradebook cannot be written, or holds something else than was shown.
     """
-    shown = _read(course, resolve_lesson(course, lesson))
-    with (
-        course_lock(course.root, f"nbproctor regrade {lesson} --apply"),
-        open_desk(course, lesson, watch.say, sandbox=sandbox) as desk,
-    ):
-        now = propose(desk)
-        left = still_to_be_recorded(shown, now, _stands(course, shown))
-        if why := first_difference(left, now):
-            raise ConfigError(
-                "something has changed since the preview, and nothing was recorded now",
-                expected=AGAIN.format(shown.lesson),
-                got=why,
-            )
-        failed = _record(desk, left, watch)
+    with course_lock(course.root, f"nbproctor regrade {lesson} --apply"):
+        shown = _read(course, resolve_lesson(course, lesson))  # no other can take its place now
+        with open_desk(course, lesson, watch.say, sandbox=sandbox) as desk:
+            failed = _record(desk, _left(desk, course, shown), watch)
         _path(course, shown.lesson).unlink()
     if failed or (failed := _differing(course, shown)):
         raise GradebookError(
@@ -104,11 +94,12 @@ def discard_preview(course: Course, lesson: str) -> Path:
     """Forget a preview; results stay in the ledger. Where it was.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or another run grades in this course.
     """
     name = resolve_lesson(course, lesson)
-    _read(course, name)
-    _path(course, name).unlink()
+    with course_lock(course.root, f"nbproctor regrade {lesson} --discard"):
+        _read(course, name)
+        _path(course, name).unlink()
     return _path(course, name)
 
 
@@ -176,6 +167,23 @@ def _keep(desk: Desk, done: Done, watch: Watch) -> None:
         key = key_of(context.id, submission, report.sandbox)
         desk.ledger.put(key, context.id, notebook, submission, done.graded)
     watch.see(Outcome(student, How.GRADED, {notebook: report}))
+
+
+def _left(desk: Desk, course: Course, shown: Proposal) -> Proposal:
+    """What of a preview is still to be recorded.
+
+    Raises:
+        ConfigError: what it was made from has changed.
+    """
+    now = propose(desk)
+    left = still_to_be_recorded(shown, now, _stands(course, shown))
+    if why := first_difference(left, now):
+        raise ConfigError(
+            "something has changed since the preview, and nothing was recorded now",
+            expected=AGAIN.format(shown.lesson),
+            got=why,
+        )
+    return left
 
 
 def _record(desk: Desk, shown: Proposal, watch: Watch) -> dict[str, str]:

@@ -40,6 +40,7 @@ def sealed(text: str, submission: str) -> str:
     """
     notebook = json.loads(text)
     own = notebook["metadata"].setdefault("nbproctor", {})
+    own.pop(SEAL, None)  # one that does not hold any more
     own[SUBMISSION] = submission
     own[SEAL] = _seal(notebook)
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
@@ -58,7 +59,7 @@ def read_sealed(path: Path) -> SealedResult:
         raise UnfinishedError("there is no graded notebook", where=path) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         found = notebook = None
-    if found is None or found != _seal(notebook):
+    if found != _seal(notebook):
         raise UnfinishedError("the graded notebook is not whole", where=path)
     return SealedResult(notebook)
 

@@ -24,6 +24,7 @@ from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 
+from nbproctor.accessible import accessible_page
 from nbproctor.errors import ConfigError, GradebookError, UnfinishedError
 from nbproctor.gradebook_rows import reading
 from nbproctor.locks import course_lock
@@ -225,7 +226,7 @@ class _StagedFeedback(_Staged, GenerateFeedback):
 
 
 class FeedbackExporter(HTMLExporter):
-    """Writes feedback on whole results only. Set as `c.GenerateFeedback.exporter_class`.
+    """Writes feedback on whole results only, legibly. Set as `c.GenerateFeedback.exporter_class`.
 
     `recorded` is what the gradebook holds: it is read when it is needed and was not given.
     """
@@ -250,4 +251,5 @@ class FeedbackExporter(HTMLExporter):
             differing = self.recorded.disagreement(result.results, student, notebook)
             if differing:
                 raise UnfinishedError(f"{differing}: grade again", where=filename)
-        return super().from_filename(filename, resources=resources, **kwargs)
+        page, made = super().from_filename(filename, resources=resources, **kwargs)
+        return accessible_page(page), made

@@ -1429,6 +1429,16 @@ for name, error in theirs.items():
 # - **Which error.** Theirs is test error, with well-trained networks: a matter of generalisation too. Ours is training error: of
 #   optimisation alone.
 #
+# A fairer comparison has the paper's network on the paper's images. What there is of it is drawn from files
+# that come with the course:
+
+# %% tags=["demo"]
+from plusx.full_scale_figures import table_of_runs
+
+print(table_of_runs("cifar_shortcuts"))
+print(table_of_runs("cifar_orders"))
+
+# %% [markdown]
 # ## 11 · A written question
 #
 # **Difficulty** ★★☆ · **Time** 7 minutes · **Points** 2, given by a person

@@ -1234,8 +1234,21 @@ trained with missing blocks        5.96 % (6.10 %)   {mean_spread(base[name])} %
 # In brackets: the same network trained as usual. The patterns agree. Mind what is not the same:
 # photographs there, digits here; convolutions there, and here only in the study of section 4; and
 # ours are small enough that blocks beyond the first few have little to do. With a GPU,
-# `scale = "full"` repeats that study on CIFAR-10.
-#
+# `scale = "full"` repeats that study on CIFAR-10. What has been run at the paper's own size, 110
+# layers on CIFAR-10, is drawn from files that come with the course:
+
+# %% tags=["demo"]
+from plusx.full_scale_figures import about_runs, show_lesions, table_of_runs
+
+print(about_runs("cifar_lesions"))
+print(table_of_runs("cifar_stochastic"))
+if show_lesions():
+    plots.show(
+        "The lesion study at full scale, three panels: test error by the place of the one deleted "
+        "unit, by the number of units deleted at random, and the gradient's share by path length."
+    )
+
+# %% [markdown]
 # ## 9 · A written question
 #
 # **Difficulty** ★★☆ · **Time** 8 minutes · **Points** 2, given by a person

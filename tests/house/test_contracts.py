@@ -1,6 +1,7 @@
 """Who may import whom: read from the import statements, at whatever depth they stand."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,35 +28,35 @@ ORDER = {
         "sequence_training experiments trained reference full_scale transformer_studies "
         "dense_studies continuous_studies unraveled_conv challenge challenge_entry "
         "challenge_training challenge_studies diagnose_challenge plots own_progress path_plots "
-        "continuous_plots widgets block_explorer order_diagram propagation_explorer "
-        "transformer_figures path_explorer dense_figures dense_explorer step_explorer "
-        "challenge_explorer __init__"
+        "full_scale_figures continuous_plots widgets block_explorer order_diagram "
+        "propagation_explorer transformer_figures path_explorer dense_figures dense_explorer "
+        "step_explorer challenge_explorer __init__"
     ).split(),
     "nbproctor": (
-        "errors config unused text spreadsheet trees scratch records lesson json_bounds "
-        "notebook wire outputs imports versions source stubs student proxy gradients judge "
-        "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.calls "
-        "sandbox.seccomp sandbox.landlock sandbox.furnishing sandbox.mounts sandbox.gpus "
-        "sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch sandbox.huge_pages "
-        "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app zmtp "
-        "channels kernel judge_process graded_notebook sealed forbidden grade work places locks "
-        "gradebook_rows marks staging pages frames parcels worker pool headstart node "
-        "cluster_settings cluster_link roster cluster ledger collect gradebook packing filing "
-        "release executed build times check progress charts feedback report handout gradescope "
-        "class_marks class_entries formats canvas gradescope_zip exports class_picture "
-        "lesson_report leaderboard classroom watching due recorder feedback_pages desk explain "
-        "classrun "
-        "proposal regrade regrade_report demo_course demo bench.__init__ bench.workload "
-        "bench.courses bench.meter bench.floor bench.spread bench.record bench.arms bench.turns "
-        "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes "
-        "bench.run bench.simulation bench.summary bench.chart bench.page bench.command "
-        "cli_class cli_results cli __init__"
+        "settings errors config unused accessible heap text init_course spreadsheet trees scratch "
+        "records lesson json_bounds notebook wire outputs imports versions source stubs student "
+        "proxy gradients judge sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls "
+        "sandbox.calls sandbox.seccomp sandbox.landlock sandbox.furnishing sandbox.mounts "
+        "sandbox.gpus sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch "
+        "sandbox.huge_pages sandbox.forkserver sandbox.probe sandbox.process doctor connection "
+        "kernel_app zmtp channels kernel judge_process graded_notebook sealed forbidden grade "
+        "work places locks gradebook_rows marks staging pages frames parcels worker pool "
+        "headstart node cluster_settings cluster_link roster cluster ledger collect downloads "
+        "gradebook packing filing release executed build times check progress charts feedback "
+        "report handout gradescope class_marks class_entries formats canvas gradescope_zip "
+        "exports class_picture lesson_report leaderboard classroom watching due recorder "
+        "feedback_pages desk explain classrun proposal regrade regrade_report demo_course demo bench.__init__ "
+        "bench.workload bench.courses bench.meter bench.floor bench.spread bench.record "
+        "bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
+        "bench.latency bench.probes bench.run bench.simulation bench.summary bench.chart "
+        "bench.page bench.command cli_class cli_results cli __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
 NBGRADER = {
     "class_marks",
     "collect",
+    "downloads",
     "exports",
     "feedback_pages",
     "filing",
@@ -107,6 +108,19 @@ def test_imports_point_down(package: str, path: Path) -> None:
     assert name in order, f"give {name} its place in ORDER"
     below = set(order[: order.index(name)])
     assert neighbours(package, path) <= below
+
+
+def test_every_module_of_the_grader_has_its_place_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## Modules of nbproctor")[2]
+    named = {word.rpartition(".")[2] for word in re.findall(r"`([\w.]+)`", table)}
+    missing = {
+        name
+        for name in ORDER["nbproctor"]
+        if not name.endswith("__init__") and not name.startswith("bench.")  # `bench.*`, all
+        if name.rpartition(".")[2] not in named
+    }
+    assert not missing, "tell their ideas in docs/architecture.md"
 
 
 @pytest.mark.parametrize(("package", "path"), MODULES)

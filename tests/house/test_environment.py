@@ -16,7 +16,7 @@ from nbproctor.imports import imported_modules
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
-EXTRAS = {"cluster", "dev", "grading", "postgresql"}
+EXTRAS = {"cluster", "dev", "grading", "postgresql", "site"}
 
 
 def locked() -> dict[str, list[str]]:

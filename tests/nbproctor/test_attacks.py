@@ -57,15 +57,18 @@ def spec(n): return {"$": "tensor", "dtype": "uint8", "shape": [n], "device": "c
 def do_parameters(self, h, d, e): return [[f"p{i}", i, spec(0)] for i, _ in ROWS]
 def do_pull(self, h, d, e): return e([torch.zeros(0, dtype=torch.uint8) for _ in h["parameters"]])
 flip = [0]
-def _reply(self, function, value, given, leaves, encode):
-    a = {"value": encode(value)}
+def do_call(self, h, d, e):
+    value = self.objects[h["of"]](*d(h["args"]), **d(h["kwargs"]))
+    a = {"value": e(value)}
     if isinstance(value, torch.Tensor):
         flip[0] += 1
         a |= {"graph": 1, "parameters": [[i, spec(s if flip[0] % 2 else s - 8)] for i, s in ROWS]}
     return a
 def do_push(self, h, d, e):
     LEAK.extend(v.numpy().tobytes() for v in d(h["values"]))
-for f in (do_parameters, do_pull, _reply, do_push): setattr(S.StudentEnd, f.__name__, f)
+for f in (do_parameters, do_pull, do_call, do_push):
+    assert hasattr(S.StudentEnd, f.__name__)
+    setattr(S.StudentEnd, f.__name__, f)
 class Block(nn.Module):
     def forward(self, x): return (0 * x).requires_grad_()
     def leaked(self): return sum(b != 0 for part in LEAK for b in part)
@@ -220,10 +223,7 @@ def test_images_from_elsewhere_in_character_references(src: str) -> None:
     assert "x.example" not in safe_markdown(f'<img src="{src}">')
 
 
-# (e) the judge
-
-
-# (f) honest work
+# (e) honest work
 
 
 def test_a_split_solution_cell(tmp_path: Path) -> None:

@@ -25,8 +25,9 @@ from nbproctor import pages
 from nbproctor.classrun import grade_class
 from nbproctor.due import Rerun
 from nbproctor.errors import ConfigError, GradebookError, SandboxError
+from nbproctor.feedback_pages import FeedbackPages
 from nbproctor.gradebook import Course
-from nbproctor.locks import course_lock
+from nbproctor.ledger import Ledger
 from nbproctor.places import LEDGER, LOCK
 from nbproctor.pool import LocalCrew
 from nbproctor.sandbox.plan import Level
@@ -282,6 +283,18 @@ def test_a_damaged_result_is_said_and_executed_again(again: Path) -> None:
     assert nbproctor(again, "ledger", "verify").stdout == f"{again / LEDGER}: no problems\n"
 
 
+def test_reports_of_another_version_are_made_again(again: Path) -> None:
+    with Ledger(again / LEDGER, pytest.fail) as ledger:
+        for student, odd in (("ann", {"old": 1}), ("bob", {"results": [{"verdict": "odd"}]})):
+            old = ledger.standings("tiny", student).values()
+            ledger.stand([replace(s, report={**s.report, **odd}) for s in old])
+    told = nbproctor(again, "ledger", "why", "tiny", "bob").stdout
+    assert "to be graded: it was graded by another version of nbproctor" in told
+    summary, _, executed = run(again)
+    assert executed == [] and summary.how == {"from the ledger": 2, "unchanged": 5}
+    assert run(again)[0].how == {"unchanged": 7}
+
+
 def test_another_lesson_version_or_limit_is_graded_again(again: Path) -> None:
     with (again / "nbgrader_config.py").open("a") as config:
         config.write("c.RebuildingExporter.limits = {'cell_timeout_s': 59}\n")
@@ -360,12 +373,6 @@ def test_one_run_at_a_time(again: Path) -> None:
         timer.start()
         assert run(again)[0].how == {"unchanged": 7}
         timer.join()
-
-
-def test_a_course_that_cannot_be_locked_says_so(tmp_path: Path) -> None:
-    (tmp_path / LOCK).mkdir(parents=True)
-    with pytest.raises(IsADirectoryError), course_lock(tmp_path, "a test"):
-        pass
 
 
 def test_nbgraders_command_and_ours_keep_each_other_out(again: Path) -> None:
@@ -572,6 +579,22 @@ def test_pages_are_made_by_workers_or_here_where_only_this_process_can(
     summary, _, executed = run(again, feedback=True)
     assert len(made_here) == 6 * 2 - 1 and executed == [] and not summary.without_feedback
     pages._versions.cache_clear()
+
+
+def test_a_graded_notebook_that_has_gone_concerns_its_students_pages_only(
+    again: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its two notebooks the second: the page of the first one may be on its way by then."""
+    place = FeedbackPages._graded
+
+    def graded(self: FeedbackPages, student: str, notebook: str) -> Any:
+        return place(self, student, "gone" if (student, notebook) == ("ann", "tiny") else notebook)
+
+    monkeypatch.setattr(FeedbackPages, "_graded", graded)
+    summary, _, _ = run(again, "ann", "bob", feedback=True)
+    assert list(summary.without_feedback) == ["ann"]
+    assert "FileNotFoundError" in summary.without_feedback["ann"]
+    assert {name.split("/")[1] for name in pages_of(again)} == {"bob"}
 
 
 def test_a_page_that_cannot_be_made_concerns_its_student_only(again: Path) -> None:

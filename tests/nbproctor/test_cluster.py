@@ -649,6 +649,29 @@ def test_a_class_is_graded_on_a_cluster_and_again_without(tmp_path: Path) -> Non
     assert len(pages) == 6 and pages == {path: path.read_bytes() for path in made}
 
 
+@pytest.mark.slow
+def test_grading_again_is_previewed_on_a_cluster(tmp_path: Path) -> None:
+    folder = tmp_path / "course"
+    folder.mkdir()
+    scores = class_of(folder, 3)
+
+    def regrade(*options: str) -> str:
+        words = [sys.executable, "-m", "nbproctor.cli", "regrade", "tiny", *options]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout
+
+    with running(tmp_path / "cluster") as hosts:
+        hosts.add()
+        told = regrade("--preview", "--scheduler", hosts.address)
+        assert "get their first mark: 3" in told and Course(folder).scores("tiny") == []
+        for worker in hosts.workers:
+            worker.kill()
+        assert regrade("--preview", "--scheduler", hosts.address) == told, "the ledger knows"
+    regrade("--apply")
+    assert {s.student: s.score for s in Course(folder).scores("tiny")} == scores
+
+
 def test_a_node_makes_a_page_or_says_that_it_cannot(tmp_path: Path) -> None:
     classes.grade_as(classes.tiny_course(tmp_path), {"ann": classes.Graded()})
     course = Course(tmp_path)

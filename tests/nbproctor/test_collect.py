@@ -1,6 +1,8 @@
 """Archives that students hand in: unpacked each by itself, and left out where they are traps."""
 
+import gzip
 import io
+import resource
 import tarfile
 import zipfile
 from pathlib import Path
@@ -82,6 +84,30 @@ def test_what_unpacks_into_too_much_ends_early(tmp_path: Path, data: bytes) -> N
 def test_a_tar_file_of_too_much_is_left_out(tmp_path: Path) -> None:
     out = collect(tmp_path, heavy_tar(), "mallory.tar.gz")
     assert [path.name for path in out.iterdir()] == ["zoe"]
+
+
+def one_large_name() -> bytes:
+    """A tar file of one entry, whose name is written as 600 MiB of zeros."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 600 * MIB
+    made = io.BytesIO()
+    with gzip.open(made, "wb", compresslevel=1) as stream:
+        stream.write(info.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(600):
+            stream.write(bytes(MIB))
+        stream.write(tarfile.TarInfo("y").tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    return made.getvalue()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the limit is Linux's")
+def test_an_archive_that_takes_much_memory_to_be_looked_into_is_left_out(tmp_path: Path) -> None:
+    data, limits = one_large_name(), resource.getrlimit(resource.RLIMIT_DATA)
+    assert len(data) < 4 * MIB
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    out = collect(tmp_path, data, "mallory.tar.gz")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 << 10  # KiB
+    assert [path.name for path in out.iterdir()] == ["zoe"]
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limits
 
 
 def test_traps_in_a_deep_folder_are_set_aside(tmp_path: Path) -> None:

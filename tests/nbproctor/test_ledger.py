@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from nbproctor.cli import main
 from nbproctor.errors import LedgerError
 from nbproctor.grade import Graded
 from nbproctor.ledger import Ledger, Standing, key_of, problems_of
+from nbproctor.locks import course_lock
+from nbproctor.places import LEDGER
 from nbproctor.records import CellResult, Report, Verdict
 
 STUDENTS = [f"student{n:02}" for n in range(40)]
@@ -130,3 +133,24 @@ def test_what_is_no_damage_leaves_the_ledger_where_it_is(
         other.execute("ROLLBACK")
         ledger.note_page("tiny", "ann", "page ann")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ledger.sqlite"]
+
+
+def test_pruning_keeps_what_is_in_use_and_waits_for_who_grades(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that has kept a result, and not yet recorded it, would lose it."""
+    (tmp_path / "nbgrader_config.py").touch()
+    fill(tmp_path / LEDGER)
+    with Ledger(tmp_path / LEDGER, pytest.fail) as ledger:
+        context = ledger.context({"lesson and tests": "another one"})
+        ledger.put("a key", context, "tiny", "submission", graded("nobody"))
+    command = ["ledger", "prune", "--course", str(tmp_path)]
+    with course_lock(tmp_path, "a test"):
+        assert main(command) == 2
+    assert "being graded by another process" in capsys.readouterr().err
+    assert main(command) == 0
+    assert capsys.readouterr().out == "1 results removed\n"
+    with Ledger(tmp_path / LEDGER, pytest.fail) as ledger:
+        assert ledger.get("a key") is None and ledger.about(context) is None
+        assert len(list(ledger.entries())) == len(ledger.in_use()) == len(STUDENTS)
+        assert ledger.about(ledger.context(ABOUT)) == ABOUT

@@ -1,6 +1,7 @@
 """What is read of a submission: text of solution cells and of the learner's own, nothing else."""
 
 import copy
+import math
 from typing import Any
 
 import pytest
@@ -92,6 +93,13 @@ def test_a_missing_file_is_unreadable(tmp_path: Any) -> None:
         ({"cell_timeout_s": 0}, "cell_timeout_s is not usable"),
         ({"cell_timeout_s": "3"}, "cell_timeout_s is not usable"),
         ({"max_cells": True}, "max_cells is not usable"),
+        ({"max_cells": 2000.0}, "max_cells is not usable\n  expected: a whole number from 1"),
+        ({"max_memory_bytes": 2e9}, "max_memory_bytes is not usable"),
+        ({"max_memory_bytes": 1 << 60}, "max_memory_bytes is not usable"),
+        ({"test_timeout_s": math.nan}, "test_timeout_s is not usable"),
+        ({"test_timeout_s": math.inf}, "to 86,400"),
+        ({"call_timeout_s": -1}, "call_timeout_s is not usable"),
+        ({"gpus": -1}, "gpus is not usable\n  expected: a whole number from 0"),
     ],
 )
 def test_unusable_limits_are_refused(settings: Any, said: str) -> None:
@@ -115,13 +123,38 @@ def test_a_lesson_that_cannot_be_graded_is_refused(
         lesson(tmp_path, TINY.replace(old, new))
 
 
-def test_a_stale_release_is_refused(tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "got"),
+    [
+        ("# %% solution half", "# %%\nmore = 1\n\n# %% solution half", "got: 7 cells"),
+        ("# %%\nimport math\n\n", "", "got: 5 cells"),
+        ("import math", "import cmath", "got: another cell(.|\n)*, cell 1"),
+        ("solution half", "solution third", "got: another cell(.|\n)*, cell 4"),
+    ],
+)
+def test_a_stale_release_is_refused(tmp_path: Any, old: str, new: str, got: str) -> None:
     lesson(tmp_path)
-    _, released = lesson(tmp_path / "new", TINY + "\n# %%\nmore = 1\n")
-    with pytest.raises(LessonError, match="release it again"):
+    _, released = lesson(tmp_path / "new", TINY.replace(old, new))
+    with pytest.raises(LessonError, match=f"release it again(.|\n)*{got}"):
         load_lesson(
             tmp_path / "source" / "tiny.ipynb", write(tmp_path / "r" / "tiny.ipynb", released)
         )
+
+
+def test_a_header_and_a_footer_belong_to_the_lesson(tmp_path: Any) -> None:
+    """nbgrader puts them around the source's cells when it releases."""
+    loaded, _ = lesson(tmp_path)
+    _, released = lesson(tmp_path / "new", f"# %%\nNAME = ''\n\n{TINY}\n# %% [markdown]\n# Bye.\n")
+    path = write(tmp_path / "release" / "tiny.ipynb", released)
+    around = load_lesson(tmp_path / "source" / "tiny.ipynb", path)
+    assert [cell.full for cell in around.cells[1:-1]] == [cell.full for cell in loaded.cells]
+    assert (around.cells[0].full, around.cells[-1].full) == ("NAME = ''", "Bye.")
+    with pytest.raises(LessonError, match="is missing"):
+        load_lesson(tmp_path / "nowhere.ipynb", path)
+
+
+def test_a_missing_release_is_refused(tmp_path: Any) -> None:
+    lesson(tmp_path)
     with pytest.raises(LessonError, match="is missing"):
         load_lesson(tmp_path / "source" / "tiny.ipynb", tmp_path / "nowhere.ipynb")
 
@@ -133,6 +166,25 @@ def test_tests_see_the_answers_above_them(tmp_path: Any) -> None:
     assert loaded.names_needed_by(half) == ["half"]
     assert loaded.learner_names == {"double", "half"}
     assert loaded.judge_setup == ("import math",)
+
+
+@pytest.mark.parametrize(
+    ("line", "needed"),
+    [
+        ("kept = double; del double; double = kept", ["double"]),
+        ("double = 3; assert double == 3", []),
+        ("del double", ["double"]),
+        ("def check(): return double(1)", ["double"]),
+        ("assert [double(n) for n in (1, 2)]", ["double"]),
+    ],
+)
+def test_a_name_is_the_learners_until_a_test_binds_it(
+    tmp_path: Any, line: str, needed: list[str]
+) -> None:
+    before, _, after = TINY.partition("assert double(2) == 4")
+    rest = after.partition("# %% solution half")[2]
+    loaded, _ = lesson(tmp_path, f"{before}{line}\n\n# %% solution half{rest}")
+    assert loaded.names_needed_by(loaded.by_grade_id["test_double"]) == needed
 
 
 def test_all_text_together_has_a_limit(tmp_path: Any) -> None:

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -149,6 +150,21 @@ def test_closing_ends_what_runs(pack: LessonPack, tmp_path: Path) -> None:
         running.close()
         assert time.monotonic() - began < 15
     await_end(below)
+
+
+def test_nothing_is_left_of_a_worker_that_has_to_be_killed(
+    pack: LessonPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbproctor.pool.END_S", 1.0)
+    with tempfile.TemporaryDirectory(prefix="t") as place:  # paths of sockets are short
+        monkeypatch.setenv("TMPDIR", place)
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        with LocalCrew({"tiny": pack}, 1) as crew:
+            assert all(is_right(done) for done in crew.grade(jobs(tmp_path, 1)))
+            [worker] = workers_of(os.getpid())
+            assert list(Path(place).glob("nbp-*")), "its lesson, unpacked"
+            os.kill(worker, signal.SIGSTOP)
+        assert not list(Path(place).glob("nbp-*"))
 
 
 def test_workers_end_with_their_control_process(tmp_path: Path) -> None:

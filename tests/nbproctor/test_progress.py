@@ -58,6 +58,11 @@ def test_failed_checks_count_from_the_last_pass_on(tmp_path: Path) -> None:
         '{"format": 1}',
         '{"format": 9, "lessons": {}}',
         '{"format": 1, "lessons": {"a": 1}}',
+        '{"format": 1, "lessons": {"a": {"exercises": {}}}}',
+        '{"format": 1, "lessons": {"01_a": {"score": 1, "points": 2, "exercises": {"test_0": 1}}}}',
+        '{"format": 1, "lessons": {"01_a": {"score": 1, "points": 2,'
+        ' "exercises": {"test_0": {"failed_checks": "many"}}}}}',
+        '{"format": 1, "lessons": {"a": {"score": "x", "points": 2, "exercises": {}}}}',
     ],
 )
 def test_a_file_that_cannot_be_read_is_set_aside(tmp_path: Path, content: str) -> None:

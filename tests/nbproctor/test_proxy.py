@@ -34,12 +34,16 @@ def apply(f, x): return f(x)
 def stack(cls, n): return nn.Sequential(*[cls(n) for _ in range(2)])
 def pair(x): return {{"a": (x * 2, [x + 1, 3]), "b": None}}
 def leaves(): import sys; sys.exit(3)
+def inner(x): return x + 1
+def outer(x): return inner(x)
 def zero_branch(block):
     with torch.no_grad():
         block.conv.weight.zero_()
     return block
 """
-NAMES = "Block Residual weird constant in_place refuses apply stack pair leaves zero_branch".split()
+NAMES = (
+    "Block Residual weird constant in_place refuses apply stack pair leaves inner outer zero_branch"
+).split()
 
 SNIPPETS = {
     "forward and gradients": """
@@ -143,6 +147,21 @@ SNIPPETS = {
         assert torch.equal(net[0](torch.zeros(1, 3, 2, 2)), torch.zeros(1, 3, 2, 2))
         assert {name for name, _ in net[1].named_buffers()} >= {"norm.running_mean"}
     """,
+    "one answer makes use of another": """
+        kept = inner
+        del inner
+        try:
+            outer(1)
+        except NameError:
+            pass
+        else:
+            raise AssertionError("outer does not call inner")
+        finally:
+            inner = kept
+        assert inner(1) == outer(1) == 2
+        inner = kept
+        assert "inner" in locals() and "nothing" not in locals()
+    """,
     "values in structures": """
         x = torch.randn(3, requires_grad=True)
         made = pair(x)
@@ -183,6 +202,8 @@ def test_a_snippet_runs_in_one_process_and_across(name: str) -> None:
         ("import pickle; pickle.dumps(weird)", Verdict.FAILED, "copies or pickles"),
         ("in_place(torch.ones(3) - 2)", Verdict.FAILED, "in place"),
         ("weird", Verdict.FAILED, "which is no score"),
+        ("inner = lambda x: x", Verdict.GRADER_ERROR, "a function of its own in the place of"),
+        ("del inner\nouter(1)", Verdict.FAILED, "name 'inner' is not defined"),
         ("leaves()", Verdict.FAILED, "SystemExit"),
         ("Block()", Verdict.FAILED, "missing 1 required positional argument"),
         ("Block(2)(3)", Verdict.FAILED, "raised"),

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -313,8 +315,37 @@ def test_a_first_mark_is_no_gain_from_zero(folder):
 
 
 def test_two_do_not_grade_at_once(folder):
-    with course_lock(folder, "a test"), pytest.raises(ConfigError, match="another process"):
-        preview(folder)
+    preview(folder)
+    course = Course(folder)
+    with course_lock(folder, "a test"):
+        for act in (preview, lambda _: apply_preview(course, "tiny", Quiet())):
+            with pytest.raises(ConfigError, match="another process"):
+                act(folder)
+        with pytest.raises(ConfigError, match="another process"):
+            discard_preview(course, "tiny")
+    assert discard_preview(course, "tiny").name == "tiny.json"
+
+
+def test_a_preview_made_while_one_waits_to_apply_is_the_one_that_counts(folder):
+    preview(folder)
+    path = folder / ".nbproctor" / "regrade" / "tiny.json"
+    old = path.read_text()
+    change_submission(folder)
+    newer = preview(folder)
+    new = path.read_text()
+    path.write_text(old)
+    applied = []
+
+    def wait_and_apply() -> None:
+        applied.append(apply_preview(Course(folder), "tiny", Quiet()))
+
+    waiting = threading.Thread(target=wait_and_apply)
+    with course_lock(folder, "a test"):
+        waiting.start()
+        time.sleep(1)  # of the three seconds that it waits
+        path.write_text(new)
+    waiting.join()
+    assert applied == [newer] and old != new
 
 
 def change_of(student: str, old: float | None, new: float, said: str = "") -> Change:

@@ -75,6 +75,27 @@ def test_a_link_to_a_folder_is_not_followed(folder: Path) -> None:
     (folder / "link").symlink_to(folder.parent / "kept")
     remove_tree(str(folder / "link"))
     assert (folder.parent / "kept" / "file").exists()
+    assert (folder.parent / "kept").stat().st_mode & 0o777 == 0o755
+
+
+ORDINARY = """
+import sys
+from nbproctor.sandbox import syscalls
+from nbproctor.trees import holds_too_much, remove_tree
+syscalls.drop_capabilities()
+print(holds_too_much(sys.argv[1], 1 << 30, 1 << 30))
+remove_tree(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+def test_an_owner_without_other_rights_sees_and_removes_what_is_closed(folder: Path) -> None:
+    """Root may read and write everything; who grades as an ordinary user may not."""
+    closed(folder)
+    command = [sys.executable, "-c", ORDINARY, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+    assert not folder.exists()
 
 
 def test_what_does_not_exist_is_no_error(tmp_path: Path) -> None:
@@ -105,6 +126,8 @@ def test_what_lies_too_deep_is_too_much(folder: Path, kind: str) -> None:
 
 def test_links_are_not_measured(folder: Path) -> None:
     linked(folder)
+    (folder.parent / "kept" / "large").write_bytes(bytes(2 << 20))
+    (folder / "to it").symlink_to(folder.parent / "kept" / "large")
     assert not holds_too_much(str(folder), 100, 1 << 20)
 
 

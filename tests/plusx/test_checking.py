@@ -168,6 +168,21 @@ def test_a_grader_that_cannot_grade_says_why(notebook, monkeypatch):
     assert "&lt;x&gt;" in done.html
 
 
+@pytest.mark.parametrize("said", ["", "no JSON", "{"])
+def test_a_grader_that_says_nothing_of_use_is_named(notebook, monkeypatch, said):
+    grader(monkeypatch, said)
+    assert "The grader gave no result" in Check(notebook).wait().text
+
+
+def test_a_folder_that_has_gone_meanwhile_is_said(notebook, monkeypatch):
+    grader(monkeypatch, json.dumps(RESULT))
+    done = Check(notebook).wait()
+    monkeypatch.undo()
+    notebook.unlink(), notebook.parent.rmdir()
+    done._run({})
+    assert "The grader gave no result (FileNotFoundError" in done.text
+
+
 def test_without_a_grader_the_message_says_where_there_is_one(notebook, monkeypatch):
     monkeypatch.setattr(checking, "find_spec", lambda name: None)
     with pytest.raises(ArgumentError, match="not installed here"):
@@ -232,7 +247,10 @@ def test_progress_needs_lessons(tmp_path, monkeypatch):
         plusx.progress(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"lessons": [1]}'])
+BAD_NUMBER = json.dumps({"format": 1, "lessons": {"01_a": {**ENTRY, "points": "many"}}})
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"lessons": [1]}', BAD_NUMBER])
 def test_progress_that_cannot_be_read_is_named(tmp_path, monkeypatch, content):
     keep(lessons(tmp_path, "01_a"), monkeypatch, content)
     with pytest.raises(ArgumentError, match="cannot be read") as caught:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from plusx import ArgumentError, CifarResNet, Mlp, Recipe, Training, load_data
-from plusx.execution import Execution
+from plusx.execution import Execution, fastest
 from plusx.memory_limits import in_parts, is_out_of_memory
 from plusx.training import losses
 
@@ -122,6 +122,28 @@ def test_a_batch_that_is_too_large_is_computed_in_parts_and_the_reason_is_said()
         torch.testing.assert_close(one, two)
 
 
+def test_a_compiler_that_runs_out_of_memory_is_given_smaller_parts():
+    """It does so when it tries its kernels, and says so in an error of its own."""
+    tried = []
+
+    def hungry(graph, inputs):
+        images = next(x for x in inputs if isinstance(x, torch.Tensor) and x.ndim == 4)
+        tried.append(len(images))
+        if len(images) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return graph.forward
+
+    backend = "plusx_hungry"
+    torch.compiler.reset()
+    torch._dynamo.register_backend(hungry, backend)
+    execution = Execution(compiler=backend)
+    with pytest.warns(RuntimeWarning, match="computed in [24] parts"):
+        narrow = after(2, lambda: Hungry(10**6), execution=execution, together=False)
+    assert narrow.parts == 4 and tried[:3] == [20, 10, 5]
+    roomy = after(2, lambda: Hungry(10**6), together=False)
+    torch.testing.assert_close(*(t.trained()[0].state_dict() for t in (narrow, roomy)))
+
+
 def test_measuring_takes_fewer_images_at_once_when_it_must():
     roomy = after(0, lambda: Hungry(10**6), together=False)
     narrow = after(0, lambda: Hungry(30), together=False)
@@ -152,4 +174,17 @@ def test_what_is_too_large_by_itself_and_other_errors_go_on():
 
 def test_an_accelerators_error_is_known():
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
+    assert is_out_of_memory(RuntimeError("[enforce fail] not enough memory: you tried"))
     assert not is_out_of_memory(RuntimeError("shapes do not fit"))
+    other = RuntimeError("the backend raised")
+    other.inner_exception = ValueError("shapes do not fit")
+    assert not is_out_of_memory(other)
+
+
+def test_the_fastest_settings_of_a_device_can_be_made_and_used():
+    fastest_here = fastest(CPU)
+    assert fastest_here.channels_last and not fastest_here.compiler
+    assert 0 < distance(after(2, execution=fastest_here), after(2)) < 0.3
+    on_cuda = fastest(torch.device("cuda"))
+    assert (on_cuda.precision, on_cuda.compiler) == ("bf16", "inductor")
+    assert fastest(torch.device("mps")) == Execution()

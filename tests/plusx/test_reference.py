@@ -1,4 +1,4 @@
-"""Shipped results: complete, and what their command gives today."""
+"""Shipped results are what their command gives today."""
 
 import json
 import random
@@ -8,26 +8,11 @@ import pytest
 import torch
 
 from plusx import ArgumentError, load_reference, reference
-from plusx.reference import STUDIES, make_reference, reference_folder
+from plusx.reference import STUDIES, make_reference
 
 # A rerun on another processor rounds differently, and training amplifies that. What has to agree
 # is the outcome within the spread of seeds, and its kind.
 SLACK_PERCENT = 8.0
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_a_file_holds_all_cases_of_its_study_and_its_command(name):
-    runs = load_reference(name)
-    cases = STUDIES[name]()
-    assert list(runs) == [case.key for case in cases]
-    for case in cases:
-        for name_, values in vars(runs[case.key]).items():
-            assert values.shape == (case.seeds, case.recipe.epochs + 1)
-            assert values.isfinite().all() or name_ == "train_loss"  # NaN: it diverged
-    content = json.loads((reference_folder() / f"{name}.json").read_text())
-    assert content["command"] == f"python -m plusx.reference {name}"
-    assert content["made_with"].keys() == {"python", "torch"}
-    assert (reference_folder() / f"{name}.json").stat().st_size < 200_000
 
 
 def affordable(case):

@@ -108,3 +108,17 @@ def test_bad_settings_are_refused():
         solvers.solve(nn.Identity(), X, 1.0, 3, "Simpson")
     with pytest.raises(ArgumentError, match="too few steps"):
         solvers.solve(nn.Identity(), X, 1.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("time", "tolerance"),
+    [(-1.0, 1e-3), (float("inf"), 1e-3), (float("nan"), 1e-3), (1.0, 0.0), (1.0, float("nan"))],
+)
+def test_flows_that_have_no_end_are_refused(time, tolerance):
+    with pytest.raises(ArgumentError, match="no such flow"):
+        solvers.adaptive_heun(torch.tanh, X, time, tolerance)
+
+
+def test_no_time_takes_no_step():
+    end, sizes = solvers.adaptive_heun(torch.tanh, X, 0.0, 1e-3)
+    assert sizes == [] and torch.equal(end, X)

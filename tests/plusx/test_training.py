@@ -167,3 +167,16 @@ def test_schedules_begin_at_one():
 def test_an_unknown_setting_is_refused(wrong):
     with pytest.raises(ArgumentError, match="Recipe"):
         Recipe(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"epochs": -1}, {"epochs": 2.5}, {"batch": 0}, {"batch": -5}, {"batch": "20"}),
+        *({"warmup": -1}, {"lr": -0.1}, {"lr": float("nan")}, {"lr": float("inf")}),
+    ],
+)
+def test_a_recipe_of_numbers_that_cannot_be_is_refused(wrong):
+    with pytest.raises(ArgumentError, match="no recipe") as caught:
+        Recipe(**wrong)
+    assert next(iter(wrong)) in str(caught.value)

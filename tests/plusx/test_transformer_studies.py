@@ -1,13 +1,12 @@
-"""Shipped results of lesson 06: complete, and what their command gives today."""
+"""Shipped results of lesson 06 are what their command gives today."""
 
 import json
 import random
 
-import pytest
 import torch
 
-from plusx import ArgumentError, reference, transformer_studies
-from plusx.reference import make_reference, reference_folder
+from plusx import reference, transformer_studies
+from plusx.reference import make_reference
 from plusx.transformer_studies import STUDIES, load_study
 
 # Another processor rounds differently, and training amplifies that: what has to agree is the
@@ -17,19 +16,6 @@ SLACK_PERCENT = 12.0
 
 def end(study, *key):
     return load_study(study)[key].test_error[:, -1]
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_a_file_holds_all_cases_of_its_study_and_its_command(name):
-    runs, cases = load_study(name), STUDIES[name]()
-    assert list(runs) == [case.key for case in cases]
-    for case in cases:
-        for values in vars(runs[case.key]).values():
-            assert values.shape == (case.seeds, case.recipe.epochs + 1)
-            assert values.isfinite().all()
-    content = json.loads((reference_folder() / f"{name}.json").read_text())
-    assert content["command"] == f"python -m plusx.transformer_studies {name}"
-    assert content["made_with"].keys() == {"python", "torch"}
 
 
 def test_a_random_case_run_anew_agrees():
@@ -72,8 +58,3 @@ def test_a_study_is_made_and_found(monkeypatch, tmp_path):
         torch.set_num_threads(threads)
     assert json.loads(path.read_text())["about"] == "One short case."
     assert load_study("tiny")["tiny", 1].train_loss.shape == (2, 2)
-
-
-def test_what_is_no_study_is_refused():
-    with pytest.raises(ArgumentError, match="transformer_depth"):
-        load_study("nothing")

@@ -106,14 +106,17 @@ class Check:
         lesson = folder if folder and stem.startswith(folder) else stem  # a copy has a longer name
         command = [sys.executable, "-m", "nbproctor.cli", "check", lesson]
         command += ["--json", "--notebook", str(self.notebook)]
-        done = subprocess.run(
-            command, cwd=self.notebook.parent, capture_output=True, text=True, encoding="utf-8"
-        )
-        if done.returncode:
+        try:
+            done = subprocess.run(
+                command, cwd=self.notebook.parent, capture_output=True, text=True, encoding="utf-8"
+            )
             words = done.stderr.strip() or f"The grader ended with status {done.returncode}."
+            result = None if done.returncode else json.loads(done.stdout.splitlines()[-1])
+        except (OSError, ValueError, IndexError) as error:  # nobody hears of it in this thread
+            words, result = f"The grader gave no result ({type(error).__name__}: {error}).", None
+        if result is None:
             self._show(words, f"<pre>{escape(words)}</pre>")
             return
-        result = json.loads(done.stdout.splitlines()[-1])
         told = [line for line in done.stderr.splitlines() if line]
         self._show(
             "\n".join([*_lines(result, exercises), *told]),

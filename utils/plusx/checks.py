@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from plusx.diagnose_bottlenecks import (
     torchvision_bottleneck,
@@ -14,10 +14,20 @@ from plusx.diagnose_bottlenecks import (
     wrong_bottleneck_gradients,
     wrong_bottlenecks,
 )
-from plusx.expect import expect_close, expect_equal, expect_shape, expect_true, expect_works
+from plusx.expect import (
+    expect_close,
+    expect_equal,
+    expect_shape,
+    expect_true,
+    expect_type,
+    expect_works,
+)
 from plusx.weights import fill_by_shape
 
 STRIDES = "branch and shortcut have different shapes: both have the stride"
+NOT_JOINED = "add, do not concatenate"
+Values = Mapping[str, Tensor]  # by the sentence that explains the mistake which gives them
+Diagnose = Callable[[Any, Tensor, Tensor], Values]
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,8 @@ class Mistakes:
     """
 
     counts: Mapping[str, int]
-    outputs: Callable[[Any, Tensor, Tensor], Mapping[str, Tensor]]
-    gradients: Callable[[Any, Tensor, Tensor], Mapping[str, Tensor]]
+    outputs: Diagnose
+    gradients: Diagnose
     formula: str
 
 
@@ -48,8 +58,7 @@ def expect_bottleneck(
     x is (batch, sizes[0], height, width).
     """
     name = called("Bottleneck", sizes, options)
-    with expect_works(name):
-        block = make(*sizes, **options)
+    block = made(make, name, *sizes, **options)
     reference = torchvision_bottleneck(*sizes, **options)
     mistakes = Mistakes(
         wrong_bottleneck_counts(reference),
@@ -75,24 +84,25 @@ def expect_like(
     size (B, C, H, W) in evaluation mode, in training mode and in evaluation mode with the
     statistics of that, and the gradient with respect to x. Draws from torch's generator.
     """
-    count, right = (sum(p.numel() for p in m.parameters()) for m in (block, reference))
-    expect_equal(count, right, f"{name}: number of parameters", wrong=mistakes.counts)
+    expect_count(block, reference, name, lambda: mistakes.counts)
     for model in (block, reference):
         fill_by_shape(model, seed=size[1])
     _expect_all_used(block.eval(), torch.randn(size), name)
     for training in (False, True, False):
         mode = "training" if training else "evaluation"
         block.train(training), reference.train(training)
-        what = f"{name}, x of shape {size}, {mode} mode"
-        _expect_output(block, reference, torch.randn(size), what, mistakes)
-    _expect_gradient(block, reference, torch.randn(size), name, mistakes)
+        what, x = f"{name}, x of shape {size}, {mode} mode", torch.randn(size)
+        outputs, formula = mistakes.outputs, mistakes.formula
+        expect_output(block, reference, x, what, outputs, formula, STRIDES, NOT_JOINED)
+    expect_gradient(block, reference, torch.randn(size), name, diagnose=mistakes.gradients)
 
 
 def _expect_all_used(block: Any, x: Tensor, name: str) -> None:
     """All weights of one shape have equal values here: only a gradient tells them apart."""
     with expect_works(name, STRIDES):
         y = block(x)
-    expect_true(y.requires_grad, f"{name}: gradients flow through the block", "it is detached")
+    expect_type(y, Tensor, f"{name}: output", NOT_JOINED)
+    expect_true(y.requires_grad, f"{name}: gradients flow", "the result is detached")
     y.sum().backward()
     learns = all(p.grad is not None for p in block.parameters())
     hint = (
@@ -102,26 +112,85 @@ def _expect_all_used(block: Any, x: Tensor, name: str) -> None:
     expect_true(learns, f"{name}: every weight receives a gradient", hint)
 
 
-def _expect_output(block: Any, reference: Any, x: Tensor, what: str, mistakes: Mistakes) -> None:
-    caller = x.clone()
-    with torch.no_grad(), expect_works(what, STRIDES):
-        y = block(x)
-    expect_close(x, caller, f"{what}: the caller's x after the call", "x is changed in place")
+def made(make: Callable[..., Any], what: str, *arguments: Any, **settings: Any) -> Any:
+    """The learner's module, which must be one."""
+    with expect_works(what):
+        module = make(*arguments, **settings)
+    expect_type(module, nn.Module, what)
+    return module
+
+
+def expect_count(
+    module: Any, right: nn.Module, what: str, diagnose: Callable[[], Mapping[str, int]]
+) -> None:
+    """Both have as many parameters; else `diagnose` says what mistakes would give."""
+    count, wanted = (sum(p.numel() for p in m.parameters()) for m in (module, right))
+    wrong = diagnose() if count != wanted else {}
+    expect_equal(count, wanted, f"{what}: number of parameters", wrong=wrong)
+
+
+def expect_output(
+    module: Any,
+    right: Any,
+    x: Tensor,
+    what: str,
+    diagnose: Diagnose,
+    hint: str = "",
+    works: str = "",
+    shape_hint: str = "",
+) -> None:
+    """module(x) is right(x), and leaves x as it was; running statistics of both follow x.
+
+    diagnose(right, x, y): what mistakes make of x, for an answer y that differs. hint, works,
+    shape_hint: the advice where no mistake fits, where the answer raises, where it has another
+    shape. Without a `shape_hint` mistakes are looked for in answers of another shape, too.
+    """
+    before = x.clone()
+    with torch.no_grad(), expect_works(what, works):
+        y = module(x)
+    expect_close(x, before, f"{what}: the caller's x after the call", "x is changed in place")
     with torch.no_grad():
-        expected = deepcopy(reference)(x)
-        expect_shape(y, tuple(expected.shape), f"{what}: output", "add, do not concatenate")
-        wrong = mistakes.outputs(reference, x, y)
-        expect_close(y, expected, f"{what}: output", mistakes.formula, wrong=wrong)
-        reference(x)  # its running statistics follow those of the block
+        expected = deepcopy(right)(x)
+        shape = tuple(expected.shape)
+        if shape_hint:
+            expect_shape(y, shape, f"{what}: output", shape_hint)
+        expect_type(y, Tensor, f"{what}: output", hint)
+        wrong = {} if near(y, expected) else diagnose(right, x, y)
+        fitting = [sentence for sentence, value in wrong.items() if near(y, value)]
+        expect_shape(y, shape, f"{what}: output", fitting[0] if fitting else hint)
+        expect_close(y, expected, f"{what}: output", hint, wrong=wrong)
+        right(x)  # its running statistics follow those of the answer
 
 
-def _expect_gradient(block: Any, reference: Any, x: Tensor, name: str, mistakes: Mistakes) -> None:
+def of_input(diagnose: Callable[[Any, Tensor], Values]) -> Diagnose:
+    """A diagnosis for `expect_output` that does not look at the answer."""
+    return lambda right, x, y: diagnose(right, x)
+
+
+def near(found: Tensor, expected: Tensor) -> bool:
+    """Whether `expect_close` would let one pass for the other."""
+    kinds = [(t.shape, t.dtype, t.device) for t in (found, expected)]
+    return kinds[0] == kinds[1] and torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def expect_gradient(
+    module: Any,
+    right: Any,
+    x: Tensor,
+    what: str,
+    hint: str = "",
+    diagnose: Diagnose | None = None,
+) -> None:
+    """Both have the same gradient with respect to x.
+
+    diagnose(right, x, v): what mistakes make of v, the gradient at the output.
+    """
     x.requires_grad_()
-    expected = reference(x)
+    expected = right(x)
     v = torch.randn_like(expected)
     (gradient,) = torch.autograd.grad(expected, x, v)
-    y = block(x)
-    expect_true(y.requires_grad, f"{name}: gradients flow through the block", "it is detached")
+    y = module(x)
+    expect_true(y.requires_grad, f"{what}: gradients flow", "the result is detached")
     y.backward(v)
-    wrong = mistakes.gradients(reference, x, v)
-    expect_close(x.grad, gradient, f"{name}: gradient with respect to x", wrong=wrong)
+    wrong = diagnose(right, x, v) if diagnose is not None else {}
+    expect_close(x.grad, gradient, f"{what}: gradient with respect to x", hint, wrong=wrong)

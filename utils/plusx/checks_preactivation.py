@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from plusx.checks import Mistakes, called, expect_like
+from plusx.checks import Mistakes, called, expect_like, made
 from plusx.diagnose_preactivation import wrong_unit_counts, wrong_unit_gradients, wrong_units
-from plusx.expect import expect_works
 from plusx.preactivation import PreActBlock
 
 
@@ -20,8 +19,7 @@ def expect_unit(
     For x of this size, (B, C, H, W): see `plusx.checks.expect_like`.
     """
     name = called("PreActBlock", channels, options)
-    with expect_works(name):
-        block = make(*channels, **options)
+    block = made(make, name, *channels, **options)
     mistakes = Mistakes(
         wrong_unit_counts(*channels, options.get("stride", 1)),
         wrong_units,

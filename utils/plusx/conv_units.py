@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from plusx.errors import ArgumentError
 from plusx.models import PadShortcut
-from plusx.shortcuts import ENDS, GATED, JOINS, ORDERS
+from plusx.shortcuts import ENDS, GATED, JOINS, unit_layers
 from plusx.unraveled import survivals
 
 BOTTLENECK = 4  # channels outside a bottleneck over those inside
@@ -29,6 +29,7 @@ class ConvUnit(nn.Module):
     shared: norm and ReLU of a pre-activation stand before both ways
     survival: probability with which F is computed in training; evaluation scales F by it
     x (B, in_channels, H, W) -> (B, out_channels, ceil(H / stride), ceil(W / stride)).
+    Raises `ArgumentError` for another name.
     """
 
     def __init__(
@@ -44,10 +45,7 @@ class ConvUnit(nn.Module):
         survival: float = 1.0,
     ) -> None:
         super().__init__()
-        for name, known in ((order, ORDERS), (shortcut, JOINS)):
-            if name not in known:
-                raise ArgumentError("no such unit", expected=tuple(known), got=repr(name))
-        letters, after = ORDERS[order]
+        letters, after = unit_layers(order, shortcut)
         self.crosses = stride != 1 or in_channels != out_channels
         before = letters[: letters.index("D")]
         self.shared = shared or (self.crosses and bool(before))
@@ -128,7 +126,7 @@ class UnitResNet(nn.Module):
         if remainder or n < 1:
             wanted = f"{layers}n + 2 with n >= 1"
             raise ArgumentError("no such depth", expected=wanted, got=depth, where="UnitResNet")
-        starts_bare = ORDERS.get(order, ("D", ""))[0][0] != "D"
+        starts_bare = not unit_layers(order, shortcut)[0].startswith("D")
         self.stem = nn.Sequential(*conv_layers("D" if starts_bare else "DNR", 3, [(3, 16, 3, 1)]))
         factor = BOTTLENECK if bottleneck else 1
         widths = [factor * width for width in (16, 32, 64) for _ in range(n)]

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from plusx.checks import expect_count, expect_gradient, expect_output, made, near, of_input
 from plusx.dense import FACTOR
 from plusx.diagnose_dense import (
     torchvision_block,
@@ -17,14 +18,7 @@ from plusx.diagnose_dense import (
     wrong_net_logits,
 )
 from plusx.diagnose_unet import wrong_unet_counts, wrong_unets
-from plusx.expect import (
-    expect_close,
-    expect_equal,
-    expect_shape,
-    expect_true,
-    expect_type,
-    expect_works,
-)
+from plusx.expect import expect_close, expect_equal, expect_true, expect_works
 from plusx.unet import UNet
 from plusx.weights import fill_by_shape, load_by_order
 
@@ -76,23 +70,6 @@ def expect_unet(make: Callable[..., Any], size: tuple[int, int, int, int], **set
     expect_same(net, right, size, what, wrong_unets, hint)
 
 
-def made(make: Callable[..., Any], what: str, *arguments: Any, **settings: Any) -> Any:
-    """The learner's module, which must be one."""
-    with expect_works(what):
-        module = make(*arguments, **settings)
-    expect_type(module, nn.Module, what)
-    return module
-
-
-def expect_count(
-    module: Any, right: nn.Module, what: str, diagnose: Callable[[], dict[str, int]]
-) -> None:
-    """Both have as many parameters; else `diagnose` says what mistakes would give."""
-    count, wanted = (sum(p.numel() for p in m.parameters()) for m in (module, right))
-    wrong = diagnose() if count != wanted else {}
-    expect_equal(count, wanted, f"{what}: number of parameters", wrong=wrong)
-
-
 def expect_logits(
     net: Any, right: Any, size: tuple[int, ...], what: str, explain: bool = True
 ) -> None:
@@ -119,13 +96,9 @@ def expect_logits(
     shown = f"{what}: logits with torchvision's weights, x of shape {size}"
     with torch.no_grad():
         expected = right(x)
-        near = torch.is_tensor(logits) and _near(logits, expected)
-        wrong = wrong_net_logits(right, x) if explain and not near else {}
+        is_near = torch.is_tensor(logits) and near(logits, expected)
+        wrong = wrong_net_logits(right, x) if explain and not is_near else {}
     expect_close(logits, expected, shown, hint, rtol=1e-6, wrong=wrong)
-
-
-def _near(found: Tensor, expected: Tensor) -> bool:
-    return found.shape == expected.shape and torch.allclose(found, expected, 1e-6, 1e-5)
 
 
 def expect_same(
@@ -145,42 +118,12 @@ def expect_same(
     for training in (False, True, False):
         mode = "training" if training else "evaluation"
         module.train(training), right.train(training)
-        x = torch.randn(*size, dtype=torch.float64)
-        _expect_output(
-            module, right, x, f"{what}, x of shape {tuple(size)}, {mode}", diagnose, hint
-        )
-    x = torch.randn(*size, dtype=torch.float64, requires_grad=True)
-    expected = right(x)
-    v = torch.randn_like(expected)
-    (gradient,) = torch.autograd.grad(expected, x, v)
-    y = module(x)
-    expect_true(y.requires_grad, f"{what}: gradients flow", "the result is detached")
-    y.backward(v)
+        x, shown = torch.randn(*size, dtype=torch.float64), f"{what}, x of shape {tuple(size)}"
+        works = f"{hint}; or {DTYPE}"
+        expect_output(module, right, x, f"{shown}, {mode}", of_input(diagnose), hint, works)
+    x = torch.randn(*size, dtype=torch.float64)
     advice = "something is detached: gradients flow through all that was joined"
-    expect_close(x.grad, gradient, f"{what}: gradient with respect to x", advice)
-
-
-def _expect_output(
-    module: Any,
-    right: Any,
-    x: Tensor,
-    what: str,
-    diagnose: Callable[[Any, Tensor], dict[str, Tensor]],
-    hint: str,
-) -> None:
-    before = x.clone()
-    with torch.no_grad(), expect_works(what, f"{hint}; or {DTYPE}"):
-        y = module(x)
-    expect_close(x, before, f"{what}: the caller's x after the call", "x is changed in place")
-    with torch.no_grad():
-        expected = deepcopy(right)(x)
-        near = torch.is_tensor(y) and _near(y, expected)
-        wrong = {} if near else {k: v for k, v in diagnose(right, x).items() if v.shape == y.shape}
-        if y.shape != expected.shape:
-            same = [k for k, v in wrong.items() if torch.allclose(v, y)]
-            expect_shape(y, expected.shape, f"{what}: output", same[0] if same else hint)
-        expect_close(y, expected, f"{what}: output", hint, wrong=wrong)
-        right(x)  # its running statistics follow those of the answer
+    expect_gradient(module, right, x, what, advice)
 
 
 def expect_thrifty(

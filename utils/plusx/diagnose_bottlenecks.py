@@ -92,7 +92,7 @@ def wrong_bottlenecks(block: Any, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     }
     for sentence, options in mistakes.items():
         wrong[sentence] = F.relu(_branch(block, x, **options) + skip)
-    return wrong | _wrong_strides(block, x, skip) | _wrong_rest(block, x, skip)
+    return wrong | _wrong_strides(block, x, skip) | _wrong_rest(block, x)
 
 
 def wrong_bottleneck_gradients(block: Any, x: Tensor, v: Tensor) -> dict[str, Tensor]:
@@ -325,7 +325,7 @@ def _wrong_strides(block: Any, x: Tensor, skip: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _wrong_rest(block: Any, x: Tensor, skip: Tensor) -> dict[str, Tensor]:
+def _wrong_rest(block: Any, x: Tensor) -> dict[str, Tensor]:
     """Batch norm in the other mode, and mistakes in the projection."""
     mode = "training" if block.training else "evaluation"
     block.train(not block.training)

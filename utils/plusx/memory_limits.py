@@ -31,7 +31,13 @@ def in_parts(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an accelerator, or the CPU, had no memory left. torch has no class for the CPU's."""
+    """Whether an accelerator, or the CPU, had no memory left. torch has no class for the CPU's.
+
+    What a compiler's attempts ran out of, it wraps into an error of its own.
+    """
+    inner = getattr(error, "inner_exception", None)
+    if isinstance(inner, BaseException):
+        return is_out_of_memory(inner)
     known = isinstance(error, torch.OutOfMemoryError | MemoryError)
     return known or "can't allocate memory" in str(error) or "not enough memory" in str(error)
 

@@ -152,13 +152,18 @@ def _header(notebook: Path) -> dict[str, Any]:
         return {}  # a notebook that was broken by hand is still a lesson
 
 
+def _checked(entry: Any) -> dict[str, Any]:
+    """A lesson's entry, whose numbers are numbers; raises TypeError and the like if not."""
+    return {**entry, "points": float(entry["points"]), "score": float(entry["score"])}
+
+
 def _reached() -> dict[str, Any]:
     """What `nbproctor check` has kept, by lesson (see nbproctor.progress)."""
     named = os.environ.get("PLUSX_PROGRESS")
     path = Path(named) if named else user_data_path("plusx") / "progress.json"
     try:
         lessons = json.loads(path.read_text(encoding="utf-8"))["lessons"]
-        return {name: dict(entry) for name, entry in lessons.items()}
+        return {name: _checked(entry) for name, entry in lessons.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

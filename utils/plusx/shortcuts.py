@@ -37,6 +37,14 @@ JOINS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {  # x, F(x), gat
 GATED = ("exclusive gate", "shortcut-only gate")
 
 
+def unit_layers(order: str, shortcut: str) -> tuple[str, str]:
+    """Layers of a unit's branch, and after its sum; raises `ArgumentError` for another name."""
+    for name, known in ((order, ORDERS), (shortcut, JOINS)):
+        if name not in known:
+            raise ArgumentError("no such unit", expected=tuple(known), got=repr(name))
+    return ORDERS[order]
+
+
 class DenseUnit(nn.Module):
     """y = after(join(x, F(x))): one residual unit, its order and its shortcut chosen by name.
 
@@ -56,10 +64,7 @@ class DenseUnit(nn.Module):
         first: bool = False,
     ) -> None:
         super().__init__()
-        for name, known in ((order, ORDERS), (shortcut, JOINS)):
-            if name not in known:
-                raise ArgumentError("no such unit", expected=tuple(known), got=repr(name))
-        branch, after = ORDERS[order]
+        branch, after = unit_layers(order, shortcut)
         self.branch = nn.Sequential(*dense_layers(branch.lstrip("NR") if first else branch, width))
         self.after = nn.Sequential(*dense_layers(after, width))
         self.shortcut, self.gate = shortcut, None

@@ -9,7 +9,7 @@ Mathematics and Statistics 5:1), for the view of networks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 
 import torch
 from torch import Tensor
@@ -132,8 +132,17 @@ def adaptive_heun(
 
     A step is taken if Heun's result and Euler's differ by at most `tolerance` in every number.
     Then, as after a refusal, the next size is 0.9 h sqrt(tolerance / difference), but at least a
-    fifth of the last one, at most five times it, and no more than is left.
+    fifth of the last one, at most five times it, and no more than is left. Raises `ArgumentError`
+    for a time that is negative or has no end, a tolerance that is not positive, and where steps
+    would have to become ever smaller.
     """
+    if not (0 <= time < inf and tolerance > 0):
+        raise ArgumentError(
+            "no such flow",
+            expected="0 <= time < infinity, tolerance > 0",
+            got=f"time {time}, tolerance {tolerance}",
+            where="adaptive_heun",
+        )
     left, h, sizes = time, time, list[float]()
     while left > 0:
         first = branch(x)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from math import cos, pi
+from math import cos, inf, pi
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {  # progress from 0 to 1 -> fa
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained. An unknown optimiser or schedule raises `ArgumentError`."""
+    """How a network is trained. What is unknown, or no number for it, raises `ArgumentError`."""
 
     epochs: int = 8
     batch: int = 100
@@ -60,6 +60,13 @@ class Recipe:
             if getattr(self, name) not in known:
                 got = repr(getattr(self, name))
                 raise ArgumentError(f"unknown {name}", expected=known, got=got, where="Recipe")
+        for name, least in (("epochs", 0), ("batch", 1), ("warmup", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                wanted = f"{name} a whole number, {least} or more"
+                raise ArgumentError("no recipe", expected=wanted, got=repr(value), where="Recipe")
+        if not 0 <= self.lr < inf:
+            raise ArgumentError("no recipe", expected="0 <= lr", got=self.lr, where="Recipe")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from plusx.checks import (
+    NOT_JOINED,
+    expect_count,
+    expect_gradient,
+    expect_output,
+    made,
+    of_input,
+)
 from plusx.diagnose_transformers import (
     right_wired,
     torch_block,
@@ -13,16 +21,10 @@ from plusx.diagnose_transformers import (
     wrong_blocks,
     wrong_wired,
 )
-from plusx.expect import (
-    expect_close,
-    expect_equal,
-    expect_shape,
-    expect_true,
-    expect_type,
-    expect_works,
-)
+from plusx.expect import expect_close, expect_equal, expect_works
 from plusx.weights import fill_by_shape
 
+DTYPE = "a dtype is written into the block"
 STARTS = {"layerscale": 0.1, "rezero": 0.0}  # of gains
 
 
@@ -35,47 +37,22 @@ def expect_block(
     x. Draws from torch's generator.
     """
     width, what = size[2], f"{name}({size[2]}, {heads})"
-    with expect_works(what):
-        block = make(width, heads)
-    expect_type(block, nn.Module, what)
-    layer = torch_block(width, heads, norm_first)
-    count, right = (sum(p.numel() for p in m.parameters()) for m in (block, layer))
-    wrong_counts = wrong_block_counts(layer, width)
-    expect_equal(count, right, f"{what}: number of parameters", wrong=wrong_counts)
-    with expect_works(what, "a dtype is written into the block"):
+    block, layer = made(make, what, width, heads), torch_block(width, heads, norm_first)
+    expect_count(block, layer, what, lambda: wrong_block_counts(layer, width))
+    with expect_works(what, DTYPE):
         block.double()
     layer.double()
     for model in (block, layer):
         fill_by_shape(model, seed=width)
-    for training in (True, False):
-        x = torch.randn(size, dtype=torch.float64)
-        block.train(training), layer.train(training)
-        _expect_output(block, layer, x, f"{what}, x of shape {size}")
-    _expect_gradient(block, layer.train(), torch.randn(size, dtype=torch.float64), what)
-
-
-def _expect_output(block: Any, layer: nn.TransformerEncoderLayer, x: Tensor, what: str) -> None:
-    before = x.clone()
-    with torch.no_grad(), expect_works(what, "a dtype is written into the block"):
-        y = block(x)
-    expect_close(x, before, f"{what}: the caller's x after the call", "x is changed in place")
-    with torch.no_grad():
-        expected, wrong = layer(x), wrong_blocks(layer, x)
     hint = "do the parts come in the order of the formula?"
-    expect_shape(y, expected.shape, f"{what}: output", "add, do not concatenate")
-    expect_close(y, expected, f"{what}: output", hint, wrong=wrong)
-
-
-def _expect_gradient(block: Any, layer: Any, x: Tensor, what: str) -> None:
-    x.requires_grad_()
-    expected = layer(x)
-    v = torch.randn_like(expected)
-    (gradient,) = torch.autograd.grad(expected, x, v)
-    y = block(x)
-    expect_true(y.requires_grad, f"{what}: gradients flow through the block", "it is detached")
-    y.backward(v)
+    for training in (True, False):
+        x, shown = torch.randn(size, dtype=torch.float64), f"{what}, x of shape {size}"
+        block.train(training), layer.train(training)
+        diagnose = of_input(wrong_blocks)
+        expect_output(block, layer, x, shown, diagnose, hint, DTYPE, NOT_JOINED)
     hint = "a skip or a branch is detached: gradients flow through both"
-    expect_close(x.grad, gradient, f"{what}: gradient with respect to x", hint)
+    x = torch.randn(size, dtype=torch.float64)
+    expect_gradient(block, layer.train(), x, what, hint)
 
 
 def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -> None:
@@ -89,9 +66,7 @@ def expect_wired(make: Callable[..., Any], kind: str, width: int, blocks: int) -
         nn.Linear(width, 2 * width + 1), nn.Tanh(), nn.Linear(2 * width + 1, width)
     )
     branch.double()
-    with expect_works(what):
-        wired = make(branch, width, kind, blocks)
-    expect_type(wired, nn.Module, what)
+    wired = made(make, what, branch, width, kind, blocks)
     with expect_works(what):
         wired.double()
     own = {"pre": 2, "post": 2, "peri": 4, "deepnorm": 2, "layerscale": 3}.get(kind, 0) * width

@@ -194,6 +194,13 @@ def _held(record: Record, found: Sequence[Goal]) -> str:
     if not any(goal.is_met is False for goal in found):
         return ""
     parts = ["What holds the goals that are missed, as far as it was measured:", ""]
+    floors = next(iter(rows(record, RESIDUALS, ["floors"])), None)
+    if found[0].is_met is False and floors and floors.faster:
+        parts += [
+            "- speed: the floor in two processes, which executes the cells and does nothing else, "
+            f"is {floors.faster.middle:.3g} times as fast as stock nbgrader here: that is the most "
+            "that a grader on two cores can reach with these tests."
+        ]
     if told := record.probes.get("stages"):
         above = {k: v for k, v in told.get("seconds", {}).items() if k != "tests"}
         largest = sorted(above, key=above.__getitem__, reverse=True)[:4]

@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
+from nbproctor.heap import LARGE_PAGES
 from nbproctor.sandbox.huge_pages import collapse, private_ranges
 from nbproctor.sandbox.launch import launch
 
@@ -49,6 +50,7 @@ ENVIRONMENT = {
     "PYTHONNOUSERSITE": "1",
     "PYTHONSAFEPATH": "1",
     "OMP_NUM_THREADS": "1",  # judge and student kernel take turns
+    **LARGE_PAGES,
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 
