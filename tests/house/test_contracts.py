@@ -45,9 +45,9 @@ ORDER = {
         "gradebook packing filing release executed build times check progress charts feedback "
         "report handout gradescope class_marks class_entries formats canvas gradescope_zip "
         "exports class_picture lesson_report leaderboard classroom watching due recorder "
-        "feedback_pages desk explain classrun proposal regrade regrade_report demo_course demo bench.__init__ "
-        "bench.workload bench.courses bench.meter bench.floor bench.spread bench.record "
-        "bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
+        "feedback_pages desk explain classrun proposal regrade regrade_report demo_course "
+        "demo bench.__init__ bench.workload bench.courses bench.meter bench.floor bench.spread "
+        "bench.record bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
         "bench.latency bench.probes bench.run bench.simulation bench.summary bench.chart "
         "bench.page bench.command cli_class cli_results cli __init__"
     ).split(),
