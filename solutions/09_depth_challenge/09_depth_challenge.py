@@ -124,8 +124,8 @@ print(costs_of(parts))
 
 # %% [markdown]
 # **Everything is allowed in training**: `make_shapes` draws as many pictures as you like, you may
-# augment, average, search, train for a night. Only the result is judged. The judge's pictures come from the same
-# generator, by a seed that you do not have.
+# augment, average, search, train for a night. Only the result is judged. The judge's pictures come
+# from the same generator, by a seed that you do not have.
 #
 # ### Exercise 1 · Parameters
 #
@@ -385,7 +385,8 @@ draw_depths(axis)
 axis.set_title("every network is as wide as the budget allows")
 plots.show(
     "Test error by layers under one budget. Plain networks rise from 29 % with 8 layers to 57 and "
-    "83 % with 20 and 32 layers; residual ones from 28 % to 34 and 58 %. At 20 layers pre-activated ones have 37 and dense ones 32 %, with seeds far apart."
+    "83 % with 20 and 32 layers; residual ones from 28 % to 34 and 58 %. At 20 layers pre-activated "
+    "ones have 37 and dense ones 32 %, with seeds far apart."
 )
 for (kind, blocks), record in study.items():
     parts = widest_parts(kind, blocks)
@@ -393,13 +394,14 @@ for (kind, blocks), record in study.items():
     print(f"{told}: test error {mean_spread(record.test_error[:, -1])} %")
 
 # %% [markdown]
-# With 8 layers, a skip is worth a point. With 20 it is worth more than twenty: plain networks degrade
-# as in lesson 01, now on *new* pictures. But look at the residual curve as well: it rises, too. Under a budget
-# every layer is paid for in width, and these networks are narrow already (with 32 layers, three to six
-# channels). A skip makes depth **affordable**; it does not make it free. With this budget and
-# so short a training, few wide layers are the better buy. Seeds lie far apart, the more the deeper the
-# network: residual ones of 32 layers end between 46 and 72 %. Pre-activated and dense networks of 20
-# layers lie beside the residual ones. Does it mean anything that they are not equal?
+# With 8 layers, the difference between plain and residual is within the spread. With 20, a skip is
+# worth more than twenty points: plain networks degrade as in lesson 01, now on *new* pictures. But
+# look at the residual curve as well: it rises, too. Under a budget every layer is paid for in width, and
+# these networks are narrow already (with 32 layers, three to six channels). A skip makes depth
+# **affordable**; it does not make it free. With this budget and so short a training, few wide layers
+# are the better buy. Seeds lie far apart, the more the deeper the network: residual ones of 32 layers
+# end between 46 and 72 %. Pre-activated and dense networks of 20 layers lie beside the residual ones.
+# Does it mean anything that they are not equal?
 #
 # (At 32 layers the next width, 4, is over the budget, so those networks have to leave a part of it
 # unused, which is one reason for the last step of both curves.)
@@ -534,8 +536,8 @@ for change, record in changes.items():
 # %% [markdown]
 # A constant rate does as well here, within the spread: after five epochs there is nothing to polish
 # yet. Training error is about as high as test error, so these networks do not overfit; they have not
-# learned enough. Four times the epochs halve the error: worth more than any choice of
-# blocks in section 2, at the price of patience.
+# learned enough. Four times the epochs halve the error: worth more than any choice among kinds of
+# skips, at the price of patience.
 #
 # Something cheaper? SGD at a high rate never settles: its weights rattle around something. Then why
 # not take their **mean**? The weights of the last epochs, averaged, may lie where none of them does:
@@ -660,10 +662,9 @@ plots.show(
 # %% [markdown]
 # It hurts. The papers find the opposite, and both are right: an average helps weights that have
 # **arrived** and rattle. Ours are still on their way: in these five epochs the error halves, and the
-# mean drags along the network of two epochs ago, which was much worse. (With the falling rate even more:
-# late steps are short, so the mean needs long to catch up.) Izmailov et al. start averaging when three
-# quarters of a long training are over. In your entry, with its longer training, try a smaller decay,
-# begin late, and compare.
+# mean drags along the network of two epochs ago, which was much worse. Izmailov et al. start
+# averaging late in a long training, from weights that are good already. In your entry, with its longer
+# training, begin late, try a smaller decay, and compare.
 #
 # ## 5 · Your entry
 #
@@ -1115,8 +1116,8 @@ plots.show(
 # Two kinds of chance lie between. First the pictures: of 5,000 pictures, 85 % are named rightly with a
 # standard error of about half a point, so two entries that are equally good often differ by 0.7 points
 # (that both see the same pictures makes it less, and does not remove it). Second the training: the same
-# network comes out differently with another seed, by 1.5 points (standard deviation of three seeds, 20 epochs, section 4); each of us handed
-# in one seed only, perhaps the best of several. A difference of 0.7 points is no larger than either. I
+# network comes out differently with another seed, by 1.5 points (standard deviation of three seeds, 20
+# epochs, section 4); each of us handed in one seed only, perhaps the best of several. A difference of 0.7 points is no larger than either. I
 # would be convinced by five or more seeds of both recipes, tuned with the same effort, on pictures
 # that nobody used for choosing, and a share of luck below 0.05. Even then her sentence would be about
 # one data set, one budget, and these recipes and training times: not about dense and residual networks
@@ -1145,8 +1146,8 @@ plots.show(
 #   each used at every pixel.
 # - Under a budget, depth is paid for in width, and costs grow with the square of the width.
 # - Plain networks degrade under a budget as well, and earlier. Skips make depth affordable, not free: with
-#   our budget and short training, residual networks, too, got worse beyond 8 to 14 layers.
-# - Training longer was worth more than any choice of blocks. A mean of weights hurts as long as the
+#   our budget and short training, residual networks of 20 and 32 layers were worse than those of 8.
+# - Training longer was worth more than any choice among kinds of skips. A mean of weights hurts as long as the
 #   weights are under way.
 # - A difference counts beside the spread of seeds and the noise of the test set. With three seeds on each side
 #   no test can show less than 0.05; on 5,000 pictures half a point is nothing.

@@ -114,4 +114,5 @@ def draw_depths(axis: Axes) -> None:
         )
     axis.set(xlabel="layers", ylabel="test error (%)", ylim=(0, 95))
     axis.set_xticks([layers_of(stages("conv", 4, blocks)) for blocks in BLOCKS["conv"]])
-    axis.legend(fontsize=8, title="mean ± deviation over seeds", title_fontsize=8)
+    title = "mean ± deviation, 3 seeds"
+    axis.legend(fontsize=8, title=title, title_fontsize=8, loc="upper left")
