@@ -105,9 +105,9 @@ lock: $(UV) ## write requirements.lock anew: make lock ARGS=--upgrade takes newe
 	  --universal --python-version 3.11 --all-extras --generate-hashes --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock $(ARGS)
 
-clean: ## remove the environment, caches and reports (never notebooks or grades)
-	@echo "plusx: removing .venv, .uv, caches and reports"
-	@rm -rf .venv .uv dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove the environment, caches, reports and the site (never notebooks or grades)
+	@echo "plusx: removing .venv, .uv, caches, reports and site"
+	@rm -rf .venv .uv dist reports site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. From another backend than the index's own, torch is a build

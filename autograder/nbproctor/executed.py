@@ -119,8 +119,9 @@ def _execute(
             resources={"metadata": {"path": str(folder)}},
         )
         try:
-            settled = SETTLED | {"IPYTHONDIR": str(scratch)} | (environment or {})
-            client.execute(env={**os.environ, **settled})
+            # Nobody's own: not their IPython settings, nor how far they are in the course.
+            own = {"IPYTHONDIR": str(scratch), "PLUSX_PROGRESS": str(scratch / "progress.json")}
+            client.execute(env={**os.environ, **SETTLED, **own, **(environment or {})})
         except (CellControlSignal, CellTimeoutError, DeadKernelError) as error:
             where = _where(name, notebook, at["cell"])
             raise BuildError("a cell of a lesson fails", got=_reason(error), where=where) from error

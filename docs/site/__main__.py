@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from docs.site import SiteError
@@ -15,6 +16,7 @@ from docs.site.lessons import read_lessons
 from docs.site.links import Links, check_links
 
 ROOT = Path(__file__).parents[2]
+NEEDED = ("furo", "myst_nb", "sphinx", "sphinx-mathjax-offline")
 MOST_TOLD = 30
 CELL = re.compile(r"(lessons/(\w+)\.ipynb):(\d+)(\d{4}):")
 
@@ -68,13 +70,13 @@ def _write_sources(root: Path, sources: Path) -> None:
 
 
 def _run_sphinx(sources: Path, made: Path) -> None:
-    try:
-        import furo  # noqa: F401
-        import myst_nb  # noqa: F401
-        from sphinx.application import Sphinx
-        from sphinx.errors import SphinxError
-    except ImportError as error:
-        raise SiteError(f"{error.name} is not installed: it is in the extra `site`") from error
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise SiteError(
+            f"{', '.join(missing)} not installed: see the extra `site` of pyproject.toml"
+        )
+    from sphinx.application import Sphinx
+    from sphinx.errors import SphinxError
+
     warnings = io.StringIO()
     try:
         app = Sphinx(

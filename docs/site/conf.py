@@ -6,8 +6,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 # Only one file of the package is wanted: it is not loaded as the extension that it also is.
 _package = importlib.util.find_spec("sphinx-mathjax-offline")
-if _package is None or _package.origin is None:
-    raise ImportError("the site shows formulas with it", name="sphinx-mathjax-offline")
 MATHJAX = Path(_package.origin).parent / "static/mathjax/tex-svg.js"
 
 project = "plusx"

@@ -273,6 +273,16 @@ display({"image/png": image, "text/html": page}, metadata=text, raw=True)
 display({"text/html": "<b>alone</b>"}, raw=True)"""
 
 
+def test_the_builders_own_progress_is_not_shown(course: Path, tmp_path: Path) -> None:
+    look = "import os; print('seen:', os.path.exists(os.environ['PLUSX_PROGRESS']))\n"
+    edit(course / SOURCE, "import sys\n", look + "import sys\n")
+    (tmp_path / "mine.json").write_text("{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLUSX_PROGRESS", str(tmp_path / "mine.json"))
+        build(course, "01")
+    assert "seen: False" in outputs(course)
+
+
 def test_a_picture_keeps_its_text_and_stands_there_once(course: Path) -> None:
     edit(course / SOURCE, "plt.show()", SHOWN_WITH_TEXT)
     build(course, "01")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from docs.site import SiteError
+from docs.site import __main__ as command
 from docs.site.documents import document, front_page
 from docs.site.lessons import lesson_page, read_lessons
 from docs.site.links import check_links
@@ -29,9 +30,9 @@ def text_of(cell: dict[str, Any]) -> str:
 
 
 def site(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "docs.site", *options]
+    line = [sys.executable, "-m", "docs.site", *options]
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env={**os.environ, **environment}
+        line, cwd=folder, capture_output=True, text=True, env={**os.environ, **environment}
     )
 
 
@@ -199,3 +200,10 @@ def test_a_folder_that_is_no_site_is_not_replaced(course: Path) -> None:
     done = site(course, "--output", "mine")
     assert done.returncode == 1 and "mine is there and is no site" in done.stderr
     assert (course / "mine/answers.txt").exists()
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "NEEDED", ("sphinx", "no_such_package"))
+    with pytest.raises(SiteError, match="no_such_package not installed"):
+        command.build(ROOT, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
