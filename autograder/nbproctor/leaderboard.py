@@ -3,7 +3,7 @@
 A test of the lesson ends in a number with `facts` (see `judge`), of which three have a meaning:
 
     "pseudonym"         the name to be shown; an empty one is not shown
-    the first number    what is ranked, the larger the better
+    "ranked by"         the name of the number that is ranked, the larger the better
     "standard error"    how far that may be off by chance
 
 All others are columns. Facts are made by the judge and stand in the sealed notebook: nothing that
@@ -27,7 +27,7 @@ from nbproctor.spreadsheet import look_alikes, write_whole
 
 __all__ = ["Board", "Row", "board_of", "board_page", "read_baselines", "write_board"]
 
-PSEUDONYM, ERROR = "pseudonym", "standard error"
+PSEUDONYM, MEASURE, ERROR = "pseudonym", "ranked by", "standard error"
 LONGEST_NAME = 40
 MARGIN = 0.08  # of the scale, free on both sides
 
@@ -130,8 +130,8 @@ def board_of(
             f"nobody is on the leaderboard of {lesson}",
             expected="a graded submission in which a test noted a pseudonym",
         )
-    measure = next((name for name, value in facts[0].items() if not isinstance(value, str)), "")
-    others = [name for name in facts[0] if name not in (PSEUDONYM, ERROR, measure)]
+    measure = str(facts[0].get(MEASURE, ""))
+    others = [name for name in facts[0] if name not in (PSEUDONYM, MEASURE, ERROR, measure)]
     named = [_row(measure, f) for f in facts if plain(str(f[PSEUDONYM])).strip()]
     given = [_baseline(measure, row) for row in baselines]
     ranked = [

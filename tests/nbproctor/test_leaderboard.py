@@ -25,7 +25,8 @@ BASELINES = [
 
 def facts(name: str, accuracy: float = 80.0, **more):
     return {
-        "pseudonym": name, "accuracy (%)": accuracy, "standard error": 0.5, "layers": 14, **more,
+        "pseudonym": name, "ranked by": "accuracy (%)", "a column": 1,
+        "accuracy (%)": accuracy, "standard error": 0.5, "layers": 14, **more,
     }  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def text_of(board) -> str:
 def test_entries_are_ranked_and_baselines_stand_between_them():
     board = board_of("tiny", [facts("ann", 71.0), facts("bo", 90.0), facts("cy", 83.5)], BASELINES)
     assert names(board) == [(1, "bo"), (2, "cy"), (0, "residual"), (0, "plain"), (3, "ann")]
-    assert board.measure == "accuracy (%)" and board.columns == ("layers",)
+    assert board.measure == "accuracy (%)" and board.columns == ("a column", "layers")
     text = text_of(board)
     assert text.index("1 bo 90.0") < text.index("– residual baseline 83.0")
     assert "3 entries under a name of their own choice." in text

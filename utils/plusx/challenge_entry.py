@@ -193,6 +193,7 @@ def marked(entry: Entry, reached: float, images: int, bands: Sequence[float]) ->
         message += f"; the next point is given at {100 * bands[points]:.0f} %"
     facts = {
         "pseudonym": entry.pseudonym,
+        "ranked by": "accuracy (%)",
         "accuracy (%)": round(100 * reached, 2),
         "standard error": round(error, 2),
         "layers": entry.layers,
