@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nbproctor.bench.command import add_bench
 from nbproctor.cli_class import add_grade, add_ledger
-from nbproctor.cli_results import add_export, add_regrade, add_report
+from nbproctor.cli_results import add_export, add_leaderboard, add_regrade, add_report
 from nbproctor.cli_similarity import add_similarity
 from nbproctor.cli_variants import add_release, add_variants
 from nbproctor.config import Limits
@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="a page about a lesson and its class")
     add_report(report)
 
+    leaderboard = commands.add_parser("leaderboard", help="a class ranked, under pseudonyms")
+    add_leaderboard(leaderboard)
+
     regrade = commands.add_parser("regrade", help="see what grading again changes, then do it")
     add_regrade(regrade)
 
@@ -123,8 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(run=_doctor)
 
-    of_course = (check, grade, ledger, export, report, regrade, similarity, variants, release)
-    for command in (*of_course, demo, build, bench):
+    of_course = (check, grade, ledger, export, report, leaderboard, regrade, similarity)
+    for command in (*of_course, variants, release, demo, build, bench):
         command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
 

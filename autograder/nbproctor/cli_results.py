@@ -1,4 +1,4 @@
-"""The commands `nbproctor export`, `report` and `regrade`: what comes of a class's marks."""
+"""The commands `nbproctor export`, `report`, `leaderboard` and `regrade`: what comes of marks."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from nbproctor.places import course_root
 if TYPE_CHECKING:
     from nbproctor.gradebook import Course
 
-__all__ = ["add_export", "add_regrade", "add_report"]
+__all__ = ["add_export", "add_leaderboard", "add_regrade", "add_report"]
 
 FORMATS = ("csv", "canvas", "moodle", "gradescope", "gradescope-autograder")
 
@@ -80,6 +80,34 @@ def _report(options: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", module=r"nbgrader\.")
     path, picture = write_report(Course(course_root(options.course)), options.lesson, options.to)
     print(f"{picture.lesson.name}: {picture.graded} of {picture.students} students have a mark")
+    print(path)
+    if options.open:
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def add_leaderboard(parser: argparse.ArgumentParser) -> None:
+    """The options of `nbproctor leaderboard`."""
+    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 09")
+    parser.add_argument(
+        "--baselines", type=Path, help="rows of the course's own (data/leaderboards/LESSON.json)"
+    )
+    parser.add_argument(
+        "--to", type=Path, help="where the page goes (reports/LESSON_leaderboard.html)"
+    )
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.set_defaults(run=_leaderboard)
+
+
+def _leaderboard(options: argparse.Namespace) -> int:
+    from nbproctor.gradebook import Course
+    from nbproctor.leaderboard import write_board
+
+    warnings.filterwarnings("ignore", module=r"nbgrader\.")
+    course = Course(course_root(options.course))
+    path, board = write_board(course, options.lesson, options.to, options.baselines)
+    named = sum(not row.is_baseline for row in board.rows)
+    print(f"{board.lesson}: {named} entries with a pseudonym, {board.unnamed} without")
     print(path)
     if options.open:
         webbrowser.open(path.resolve().as_uri())

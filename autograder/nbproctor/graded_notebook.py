@@ -65,7 +65,7 @@ def _remarks(sentences: Sequence[str]) -> list[dict[str, Any]]:
 def _verdict_outputs(result: CellResult) -> list[dict[str, Any]]:
     """A verdict as the outputs from which nbgrader takes its scores."""
     if result.verdict is Verdict.PASSED:
-        return []
+        return _told(result)
     if result.verdict is Verdict.PARTIAL:
         data = {"text/plain": repr(result.score)}
         made: dict[str, Any] = {
@@ -73,7 +73,7 @@ def _verdict_outputs(result: CellResult) -> list[dict[str, Any]]:
             "execution_count": None,
             "metadata": {},
         }
-        return [{**made, "data": data}]
+        return [*_told(result), {**made, "data": data}]
     text = f"{result.verdict}: {result.message}" if result.message else str(result.verdict)
     error: dict[str, Any] = {
         "output_type": "error",
@@ -81,3 +81,10 @@ def _verdict_outputs(result: CellResult) -> list[dict[str, Any]]:
         "evalue": result.message,
     }
     return [{**error, "traceback": [text]}]
+
+
+def _told(result: CellResult) -> list[dict[str, Any]]:
+    """What the test said of an answer that got points; nbgrader does not count this output."""
+    if not result.message:
+        return []
+    return [{"output_type": "stream", "name": "stdout", "text": f"{result.message}\n"}]

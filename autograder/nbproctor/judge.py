@@ -8,14 +8,15 @@ connection for the length of one test cell.
 import ast
 import contextlib
 import json
+import math
 import signal
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Container, Iterator, MutableMapping
+from collections.abc import Callable, Container, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nbproctor.config import Limits
@@ -34,16 +35,21 @@ from nbproctor.records import Verdict
 __all__ = ["Judge", "Outcome", "main"]
 
 MAX_MESSAGE = 2000
+MAX_FACTS, MAX_FACT = 20, 200  # entries, and characters of one
 OUT_OF_MEMORY_SIGNS = ("MemoryError", "OutOfMemoryError", "can't allocate memory")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one test cell ended. `score` is set when the cell gave partial credit."""
+    """How one test cell ended. `score` is set when the cell gave partial credit.
+
+    `facts` is what the test noted of the answer: plain text and numbers, by name.
+    """
 
     verdict: Verdict
     message: str = ""
     score: float | None = None
+    facts: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 class Judge:
@@ -150,7 +156,11 @@ def _remote_tensors(session: Session) -> Any:
 
 
 def _scored(value: Any, points: float) -> Outcome:
-    """A test cell that ran to its end: full marks, or what its last expression says."""
+    """A test cell that ran to its end: full marks, or what its last expression says.
+
+    A number of the test's own making may have a `message` for the learner, and `facts`. No
+    number of a learner's can: it comes as a bare one.
+    """
     if not isinstance(value, int | float | Proxy) and getattr(value, "ndim", None) == 0:
         with contextlib.suppress(RuntimeError):  # a tensor without data
             value = value.item()  # a number, True or False of numpy's or torch's
@@ -163,9 +173,22 @@ def _scored(value: Any, points: float) -> Outcome:
     if not 0 <= value <= points:  # NaN too
         message = f"The test gave {value!r}, which is not between 0 and {points:g}."
         return Outcome(Verdict.GRADER_ERROR, message)
+    said = str(getattr(value, "message", ""))[:MAX_MESSAGE]
+    facts = _plain_facts(getattr(value, "facts", {}))
     if value == points:
-        return Outcome(Verdict.PASSED)
-    return Outcome(Verdict.PARTIAL if value else Verdict.FAILED, "", float(value))
+        return Outcome(Verdict.PASSED, said, facts=facts)
+    return Outcome(Verdict.PARTIAL if value else Verdict.FAILED, said, float(value), facts)
+
+
+def _plain_facts(facts: Any) -> dict[str, str | int | float]:
+    """Facts that are plain data of bounded size; the others are left out."""
+    kept: dict[str, str | int | float] = {}
+    for name, value in list(dict(facts).items())[:MAX_FACTS]:
+        if isinstance(value, str):
+            kept[str(name)[:MAX_FACT]] = value[:MAX_FACT]
+        elif isinstance(value, int | float) and math.isfinite(value):
+            kept[str(name)[:MAX_FACT]] = value
+    return kept
 
 
 def _visible_line(
@@ -253,6 +276,7 @@ def main(arguments: dict[str, Any], descriptors: list[int]) -> None:
                 "verdict": outcome.verdict,
                 "message": outcome.message,
                 "score": outcome.score,
+                "facts": outcome.facts,
             },
         )
 

@@ -189,4 +189,5 @@ def _result(cell: Cell, answer: dict[str, Any], seconds: float) -> CellResult:
     verdict, score = Verdict(answer["verdict"]), answer["score"]
     if score is None:
         score = cell.points if verdict is Verdict.PASSED else 0.0
-    return CellResult(cell.grade_id or "", verdict, score, cell.points, answer["message"], seconds)
+    told, facts = answer["message"], answer.get("facts", {})
+    return CellResult(cell.grade_id or "", verdict, score, cell.points, told, seconds, facts=facts)

@@ -30,7 +30,7 @@ class CellResult:
 
     `score` is None for cells that a person has still to grade; `by_hand` marks all of that kind,
     also those without an answer. `message` is for the learner: it never holds
-    the source of a hidden test.
+    the source of a hidden test. `facts` is what the test noted of the answer, by name.
     """
 
     grade_id: str
@@ -40,9 +40,11 @@ class CellResult:
     message: str = ""
     seconds: float = 0.0
     by_hand: bool = False
+    facts: Mapping[str, str | int | float] = field(default_factory=dict, hash=False)
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "verdict": str(self.verdict)}
+        data = {**asdict(self), "verdict": str(self.verdict)}
+        return data if self.facts else {k: v for k, v in data.items() if k != "facts"}
 
 
 @dataclass(frozen=True)

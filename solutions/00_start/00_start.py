@@ -184,3 +184,4 @@ plusx.progress()
 # - **06 Transformer residuals**: the same line in every transformer.
 # - **07 Dense and U-shaped**: features kept instead of added; long skips that carry detail.
 # - **08 Continuous depth**: a block as one step of a differential equation; memory and recomputing.
+# - **09 The depth challenge**: ten thousand parameters, the best network wins; how to read a leaderboard.

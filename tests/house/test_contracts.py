@@ -26,10 +26,11 @@ ORDER = {
         "diagnose_gates checks_preactivation transformers streams diagnose_transformers "
         "transformer_checks dense reuse unet diagnose_dense diagnose_unet dense_checks "
         "segmentation denoising sequences sequence_training experiments trained reference "
-        "full_scale transformer_studies dense_studies continuous_studies unraveled_conv plots "
-        "own_progress path_plots full_scale_figures continuous_plots live_figure widgets "
+        "full_scale transformer_studies dense_studies continuous_studies unraveled_conv "
+        "challenge challenge_entry challenge_training challenge_studies diagnose_challenge "
+        "plots own_progress path_plots full_scale_figures continuous_plots live_figure widgets "
         "block_explorer order_diagram propagation_explorer transformer_figures path_explorer "
-        "dense_figures dense_explorer step_explorer __init__"
+        "dense_figures dense_explorer step_explorer challenge_explorer __init__"
     ).split(),
     "nbproctor": (
         "settings errors config unused accessible heap text init_course spreadsheet trees "
@@ -44,13 +45,13 @@ ORDER = {
         "cluster_settings cluster_link roster cluster ledger collect downloads gradebook "
         "packing filing release executed public build times check progress charts feedback "
         "report handout gradescope class_marks class_entries formats canvas gradescope_zip "
-        "exports class_picture lesson_report classroom watching due recorder feedback_pages "
-        "desk explain classrun proposal regrade regrade_report variants_release similarity "
-        "similarity_class demo_course demo bench.__init__ bench.workload bench.courses "
-        "bench.meter bench.floor bench.spread bench.record bench.arms bench.turns bench.machine "
-        "bench.peer bench.stages bench.memory bench.latency bench.probes bench.run "
-        "bench.simulation bench.summary bench.chart bench.page bench.command cli_class "
-        "cli_results cli_similarity cli_variants cli start __init__"
+        "exports class_picture lesson_report leaderboard classroom watching due recorder "
+        "feedback_pages desk explain classrun proposal regrade regrade_report variants_release "
+        "similarity similarity_class demo_course demo bench.__init__ bench.workload "
+        "bench.courses bench.meter bench.floor bench.spread bench.record bench.arms bench.turns "
+        "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes "
+        "bench.run bench.simulation bench.summary bench.chart bench.page bench.command "
+        "cli_class cli_results cli_similarity cli_variants cli start __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}

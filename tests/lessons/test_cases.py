@@ -27,6 +27,7 @@ LESSONS = {
     "06_transformer_residuals": "transformer_cases",
     "07_dense_and_unet": "dense_cases",
     "08_continuous_depth": "continuous_depth_cases",
+    "09_depth_challenge": "depth_challenge_cases",
 }
 MUTANTS = [
     pytest.param(name, mutant, id=f"{name[:2]}-{mutant.exercise}-{mutant.name}")
