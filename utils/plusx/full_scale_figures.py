@@ -84,7 +84,7 @@ def show_depths(study: str, folder: Path | None = None) -> Figure | None:
             )
         ends = [runs[depth, skip].test_error[:, -1] for depth in depths]
         plot_means(axes[1], depths, ends, role, role)
-    axes[0].set(xlabel="epoch", ylabel="training error (%)", title="by epoch; at the end: layers")
+    axes[0].set(xlabel="epoch", ylabel="training error (%)", title="by epoch (numbers: layers)")
     axes[1].set(xlabel="depth (layers)", ylabel="test error (%)", title="in the end")
     axes[1].set_xticks(sorted({depth for depth, _ in runs}))
     axes[0].legend()
