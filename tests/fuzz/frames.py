@@ -115,9 +115,9 @@ class WatchedJudge(Judge):
         with self._watched():
             super()._bring(session, names)
 
-    def _execute(self, source: str, filename: str) -> Any:
+    def _execute(self, source: str, filename: str, scope: Any) -> Any:
         with self._watched():
-            return super()._execute(source, filename)
+            return super()._execute(source, filename, scope)
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:

@@ -1,9 +1,8 @@
 """The explorer of lesson 09: a network of a kind, depth and width, beside the budget."""
 
-import io
+from collections.abc import Sequence
 from typing import Any
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,7 +30,7 @@ MOST_SHOWN = 2.0  # times the budget: a bar that is longer is cut
 class ChallengeExplorer(Explorer):
     """Kind, blocks of a stage and width, against the budget and the shipped study on depth.
 
-    Nothing is trained; a setting takes some 100 ms.
+    Nothing is trained.
     """
 
     about = "costs of a network, and the error of networks that use up the budget"
@@ -41,20 +40,21 @@ class ChallengeExplorer(Explorer):
         "plain, residual, pre-activated and dense networks that are as wide as the budget allows."
     )
 
-    def draw(self, kind: str, blocks: int, width: int) -> bytes:  # type: ignore[override]
-        """A PNG for one setting."""
-        drawing = _panels(kind, blocks, width)
-        plt.close(drawing)
-        with io.BytesIO() as stream:
-            drawing.savefig(stream, format="png")
-            return stream.getvalue()
+    size = (9.0, 3.3)
+    widths = (1, 1)
+
+    def paint(  # type: ignore[override]
+        self, axes: Sequence[Axes], kind: str, blocks: int, width: int
+    ) -> None:
+        """Costs and depth of one setting."""
+        _draw_setting(axes, kind, blocks, width)
 
     def inputs(self) -> dict[str, Any]:
-        """A list of kinds and two sliders."""
+        """Three sliders, one of them over names: JupyterLab takes a list's keys for itself."""
         slider = ipywidgets.IntSlider
         kinds = [(name, kind) for kind, name in NAMES.items()]
         return {
-            "kind": ipywidgets.Dropdown(
+            "kind": ipywidgets.SelectionSlider(
                 options=kinds, value="residual", description="kind", style=WIDE
             ),
             "blocks": slider(2, 1, 6, description="blocks of a stage", style=WIDE),
@@ -63,11 +63,12 @@ class ChallengeExplorer(Explorer):
 
     def still_figure(self) -> Figure:
         """A residual network that leaves room, and the study."""
-        return _panels("residual", 2, 4)
+        drawing, axes = figure(2, height=3.3)
+        _draw_setting(axes, "residual", 2, 4)
+        return drawing
 
 
-def _panels(kind: str, blocks: int, width: int) -> Figure:
-    drawing, axes = figure(2, height=3.3)
+def _draw_setting(axes: Sequence[Axes], kind: str, blocks: int, width: int) -> None:
     parts = stages(kind, width, blocks)
     _draw_costs(axes[0], costs_of(parts))
     fits = costs_of(parts).fits(BUDGET)
@@ -77,7 +78,6 @@ def _panels(kind: str, blocks: int, width: int) -> Figure:
     most = widest(kind, blocks)
     axes[1].axvline(layers_of(parts), color="gray", linewidth=1, linestyle=":")
     axes[1].set_title(f"at this depth the budget allows width {most}", size=10)
-    return drawing
 
 
 def _draw_costs(axis: Axes, costs: Costs) -> None:
