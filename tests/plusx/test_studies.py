@@ -6,6 +6,7 @@ import pytest
 
 from plusx import (
     ArgumentError,
+    challenge_studies,
     continuous_studies,
     dense_studies,
     load_reference,
@@ -36,7 +37,9 @@ def test_a_file_holds_all_cases_of_its_study_and_its_command(module, name):
 
 
 def test_every_file_belongs_to_a_study():
-    known = {name for module in (*MODULES, unraveled_conv) for name in module.STUDIES}
+    known = {
+        name for module in (*MODULES, unraveled_conv, challenge_studies) for name in module.STUDIES
+    }
     assert {path.stem for path in reference_folder().glob("*.json")} == known
 
 
