@@ -7,6 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.ticker import NullLocator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -92,14 +93,15 @@ class WiringExplorer(Explorer):
         "the late blocks, and smallest, and even, in DeepNorm."
     )
 
-    size = (9.0, 3.2)
+    size = (8.0, 3.0)
     widths = (1, 1)
 
     def paint(  # type: ignore[override]
         self, axes: Sequence[Axes], wiring: str, blocks: int, skips: str
     ) -> None:
         """Both profiles for one setting."""
-        _draw_profiles(axes, {wiring: "residual"}, blocks, skips, seeds=3, sequences=24)
+        _draw_profiles(axes, {wiring: "residual"}, blocks, skips, seeds=3, sequences=8)
+        axes[1].yaxis.set_minor_locator(NullLocator())
 
     def inputs(self) -> dict[str, Any]:
         """A list of wirings, one of skips, and a slider over the depth."""
@@ -107,7 +109,7 @@ class WiringExplorer(Explorer):
             "wiring": ipywidgets.SelectionSlider(
                 options=WIRINGS, value="pre", description="wiring", style=WIDE
             ),
-            "blocks": ipywidgets.IntSlider(12, 2, 48, description="blocks", style=WIDE),
+            "blocks": ipywidgets.IntSlider(8, 2, 48, description="blocks", style=WIDE),
             "skips": ipywidgets.SelectionSlider(
                 options=tuple(NO_SKIP), value="both", description="skips", style=WIDE
             ),
@@ -137,8 +139,10 @@ def _draw_profiles(
         streams, gradients = (torch.tensor(half) for half in zip(*found, strict=True))
         plot_runs(axes[0], range(blocks + 1), streams, wiring, role)
         plot_runs(axes[1], range(1, blocks + 1), gradients.clamp(min=1e-12), wiring, role)
-    axes[0].set(xlabel="block (0: token vectors)", ylabel="size of the stream", ylim=(0, None))
-    axes[1].set(xlabel="block", ylabel="gradient norm", yscale="log", ylim=(1e-3, 1e1))
+    axes[0].set(xlabel="block (0: token vectors)", ylabel="size of the stream")
+    axes[0].set(xlim=(0, blocks), ylim=(0, None))
+    axes[1].set(xlabel="block", ylabel="gradient norm", yscale="log")
+    axes[1].set(xlim=(0, blocks), ylim=(1e-3, 1e1))
     axes[0].legend(title=f"{blocks} blocks: median, range of {seeds} seeds", fontsize=8)
 
 

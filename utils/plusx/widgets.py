@@ -2,10 +2,12 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -57,7 +59,8 @@ class Explorer:
 
     def draw(self, **setting: Any) -> bytes:
         """A PNG for one setting of the controls."""
-        return self._live.png(partial(self.paint, **setting))
+        with _one_thread():
+            return self._live.png(partial(self.paint, **setting))
 
     def inputs(self) -> dict[str, Any]:
         """The controls, by the argument of `paint` that each sets.
@@ -193,6 +196,17 @@ class DepthExplorer(Explorer):
             plot_means(axis, GRID_DEPTHS, [e[:, epoch] for e in errors], role, role)
         error_axes(axis, GRID_DEPTHS, title, f"{'test' if test else 'training'} error (%)")
         axis.set_ylim(-4, 104)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For tensors as small as an explorer's: threads would wait for each other and the browser."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _summary(runs: Tensor, skip: bool, norm: bool) -> str:
