@@ -250,21 +250,8 @@ def _check_in_step(root: Path, plans: list[_Plan], whole: bool) -> None:
 
 
 def _is_released(path: Path, content: bytes) -> bool:
-    """Whether a file is what a build releases, or what a teacher's generate_assignment made.
-
-    The latter works on the executed notebook and so carries the hash of its imports along.
-    """
-    if not path.is_file():
-        return False
-    found = path.read_bytes()
-    if found == content or path.suffix != ".ipynb":
-        return found == content
-    try:
-        notebook = json.loads(found)
-        notebook["metadata"].pop("nbproctor", None)
-        return bool(notebook == json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
+    """Whether a file is what a build releases; a teacher's generate_assignment makes the same."""
+    return path.is_file() and path.read_bytes() == content
 
 
 def _refuse_if_worked_in(root: Path, plan: _Plan) -> None:
@@ -292,7 +279,7 @@ def _was_worked_in(path: Path) -> bool:
 
 def _write(path: Path, content: bytes) -> bool:
     """Write a file if its content changes, whole or not at all."""
-    if path.is_file() and path.read_bytes() == content:
+    if _is_released(path, content):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Self
 
 from nbproctor.errors import ConfigError
@@ -62,15 +63,18 @@ def course_config(root: Path) -> "Config":
     """
     from traitlets.config.loader import PyFileConfigLoader
 
-    if not (root / COURSE_MARK).is_file():
+    path = root / COURSE_MARK
+    if not path.is_file():
         raise ConfigError(f"the folder is no course: it has no {COURSE_MARK}", where=root)
     try:
         config = PyFileConfigLoader(COURSE_MARK, path=str(root)).load_config()
     except Exception as error:  # it is a program
+        lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
         raise ConfigError(
             "the course's settings cannot be read",
+            expected="a Python program that sets nbgrader's options",
             got=f"{type(error).__name__}: {error}",
-            where=root / COURSE_MARK,
+            where=f"{path}, line {lines[-1]}" if lines else path,
         ) from error
     config.CourseDirectory.root = str(root)
     return config
