@@ -10,6 +10,7 @@ from pathlib import Path
 from nbproctor.class_marks import opened_gradebook
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError
+from nbproctor.files import write_whole
 from nbproctor.gradebook import Course
 from nbproctor.lesson import Lesson
 from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
@@ -175,7 +176,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             )
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+        write_whole(folder / name, data)
 
 
 def variant_lines(held: Sequence[Holding]) -> Iterator[str]:
