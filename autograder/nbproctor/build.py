@@ -245,7 +245,7 @@ def _check_in_step(root: Path, plans: list[_Plan], whole: bool) -> None:
     if problems:
         raise BuildError(
             "notebooks are not in step with their sources",
-            expected="what `make build` writes",
+            expected="what `nbproctor build` writes",
             got="".join(f"\n  - {problem}" for problem in problems),
         )
 

@@ -125,6 +125,12 @@ def test_every_module_of_the_grader_has_its_place_in_the_architecture() -> None:
     assert not missing, "tell their ideas in docs/architecture.md"
 
 
+def test_the_grader_names_commands_that_every_course_has() -> None:
+    """A course made by `nbproctor init` has no Makefile."""
+    modules = PACKAGES["nbproctor"].rglob("*.py")
+    assert not [path.name for path in modules if "`make " in path.read_text(encoding="utf-8")]
+
+
 @pytest.mark.parametrize(("package", "path"), MODULES)
 def test_the_two_packages_do_not_know_each_other(package: str, path: Path) -> None:
     (other,) = PACKAGES.keys() - {package}
