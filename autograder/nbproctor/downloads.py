@@ -46,7 +46,7 @@ class _Upload:
     notebook: str
 
 
-def _id_column(usual: str) -> Unicode:
+def _id_column(usual: str) -> Unicode[str, str | bytes]:
     return Unicode(usual, help="The column of the roster that holds ids.").tag(config=True)
 
 

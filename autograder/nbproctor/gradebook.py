@@ -83,7 +83,7 @@ def _work(coursedir: CourseDirectory, resources: dict[str, Any], limits: Limits)
     )
     lesson = load_lesson(source / notebook, release / notebook)
     submitted = coursedir.format_path(coursedir.submitted_directory, ids["student"], assignment)
-    secret = read_secret(Path(coursedir.root))
+    secret = read_secret(Path(coursedir.root)) if lesson.choices else None
     held = draw(lesson.choices, secret, lesson.name, ids["student"])
     submission = read_submission(Path(submitted) / notebook, lesson, limits, held)
     check_gradebook(coursedir.db_url, lesson, assignment)

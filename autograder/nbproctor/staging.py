@@ -11,8 +11,9 @@
 
 import shutil
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,16 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 
 from nbproctor.accessible import accessible_page
-from nbproctor.errors import ConfigError, GradebookError, UnfinishedError
+from nbproctor.errors import ConfigError, GradebookError, LessonError, UnfinishedError
 from nbproctor.gradebook_rows import reading
+from nbproctor.lesson import load_lesson
 from nbproctor.locks import course_lock
 from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
 from nbproctor.places import NEW, Place, path_of, submission_digest
 from nbproctor.records import CellResult
 from nbproctor.sealed import read_sealed
+from nbproctor.variants import Choice, draw
+from nbproctor.variants_secret import NO_SECRET, read_secret
 
 __all__ = ["FeedbackExporter", "RecordMarks", "Recorded", "in_stages"]
 
@@ -155,10 +159,14 @@ class _Staged(BaseConverter):
             command = f"nbgrader {self.command} {self.coursedir.assignment_id}"
             try:
                 stack.enter_context(course_lock(Path(self.coursedir.root), command))
+                self._look_ahead()
             except ConfigError as error:
                 self.log.error("%s", error)
                 raise NbGraderException(str(error)) from error
             super().convert_notebooks()
+
+    def _look_ahead(self) -> None:
+        """What has to be right before the first student; raises ConfigError."""
 
     def place(self, assignment_id: str, student_id: str) -> Place:
         """Where a student's result stands, and where it is made."""
@@ -197,6 +205,26 @@ class _StagedAutograde(_Staged, Autograde):
 
     command = "autograde"
     recorded: Recorded | None = None
+    secret: bytes | None = None
+
+    def _look_ahead(self) -> None:
+        if self._choices:
+            self.secret = read_secret(Path(self.coursedir.root))
+            if self.secret is None:
+                self.log.warning(NO_SECRET)
+
+    @cached_property
+    def _choices(self) -> dict[str, tuple[Choice, ...]]:
+        """By notebook, of those with variants. One that cannot be read is said to be so later."""
+        course, found = self.coursedir, dict[str, tuple[Choice, ...]]()
+        source, release = (
+            path_of(course, step, course.assignment_id, ".")
+            for step in (course.source_directory, course.release_directory)
+        )
+        for path in source.glob("*.ipynb"):
+            with suppress(LessonError):
+                found[path.stem] = load_lesson(path, release / path.name).choices
+        return {name: choices for name, choices in found.items() if choices}
 
     @property
     def _input_directory(self) -> str:
@@ -206,9 +234,20 @@ class _StagedAutograde(_Staged, Autograde):
         if self.recorded is None:
             self.recorded = Recorded.read(self.coursedir.db_url, assignment_id)
         reason = self.recorded.why_unfinished(self.coursedir, student_id)
+        reason = reason or self._why_other_variant(assignment_id, student_id)
         if reason:
             self.log.info("To be graded, as %s: %s", reason, student_id)
         return bool(reason)
+
+    def _why_other_variant(self, assignment_id: str, student_id: str) -> str:
+        """That a whole result is one in another variant than the student holds; or empty."""
+        folder = self.place(assignment_id, student_id).final
+        for name, choices in self._choices.items():
+            if (path := folder / f"{name}.ipynb").is_file():
+                held = draw(choices, self.secret, name, student_id)
+                if read_sealed(path).about.get("variant") != held:
+                    return "the student holds another variant now"
+        return ""
 
 
 class _StagedFeedback(_Staged, GenerateFeedback):

@@ -17,7 +17,7 @@ from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
 from nbproctor.sandbox.plan import Level
 from nbproctor.text import plain_text
 from nbproctor.variants import Choice, Scalar, draw, literal, put_in_notebook
-from nbproctor.variants_secret import SECRET, read_secret
+from nbproctor.variants_secret import SECRET, note_handed_out, read_secret
 from nbproctor.work import LessonPack
 
 __all__ = ["Holding", "hand_out", "holdings", "students_in", "variant_lines"]
@@ -132,6 +132,7 @@ def hand_out(
     if assignment.secret is None:
         expected = "run: nbproctor variants --new-secret"
         raise ConfigError(f"the course has no {SECRET}", expected=expected, where=course.root)
+    note_handed_out(course.root, assignment.secret)
     written = []
     for student in students:
         files = assignment.files_for(student)
