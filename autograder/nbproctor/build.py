@@ -32,7 +32,7 @@ from typing import Any
 
 from nbproctor.errors import BuildError
 from nbproctor.executed import add_outputs
-from nbproctor.files import write_whole
+from nbproctor.files import make_folder, write_whole
 from nbproctor.imports import local_files
 from nbproctor.public import Public, badges, public_of, set_up_cell, with_badges
 from nbproctor.release import notebook_bytes, release_lesson
@@ -282,6 +282,6 @@ def _write(path: Path, content: bytes) -> bool:
     """Write a file if its content changes, whole or not at all."""
     if _is_released(path, content):
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_whole(path, content)
     return True

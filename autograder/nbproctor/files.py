@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nbproctor.errors import ConfigError
 
-__all__ = ["write_page", "write_whole"]
+__all__ = ["make_folder", "write_page", "write_whole"]
 
 
 def write_page(page: str, to: Path | None, usual: Path, *, private: bool = False) -> Path:
@@ -19,12 +19,22 @@ def write_page(page: str, to: Path | None, usual: Path, *, private: bool = False
     """
     path = to or usual
     if to is None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(path.parent, error) from error
+        make_folder(path.parent)
     write_whole(path, page.encode(), private=private)
     return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those it lies in, unless it is there.
+
+    Raises:
+        ConfigError: that is not possible.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        got = error.strerror or error
+        raise ConfigError("the folder cannot be made", got=got, where=path) from error
 
 
 def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
@@ -46,11 +56,8 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
         else:
             _replace(path, data, private)
     except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError("the file cannot be written", got=error.strerror or error, where=path)
+        got = error.strerror or error
+        raise ConfigError("the file cannot be written", got=got, where=path) from error
 
 
 def _replace(path: Path, data: bytes, private: bool) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from nbproctor.class_entries import Entry, read_entries
 from nbproctor.class_marks import lesson_of, opened_gradebook
-from nbproctor.errors import ConfigError
+from nbproctor.errors import ConfigError, in_words
 from nbproctor.files import write_page
 from nbproctor.gradebook import Course
 from nbproctor.report import plain, rendered
@@ -191,7 +191,12 @@ def read_baselines(path: Path) -> tuple[str, list[dict[str, Any]]]:
             raise ValueError("a row without a name")
         return str(content.get("about", "")), rows
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError("the baselines cannot be read", got=error, where=path) from error
+        raise ConfigError(
+            "the baselines cannot be read",
+            expected='JSON like {"about": "...", "rows": [{"name": "...", ...}, ...]}',
+            got=in_words(error),
+            where=path,
+        ) from error
 
 
 def board_page(board: Board) -> str:

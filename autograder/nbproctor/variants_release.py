@@ -10,7 +10,7 @@ from pathlib import Path
 from nbproctor.class_marks import opened_gradebook
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError
-from nbproctor.files import write_whole
+from nbproctor.files import make_folder, write_whole
 from nbproctor.gradebook import Course
 from nbproctor.lesson import Lesson
 from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
@@ -87,7 +87,8 @@ def students_in(course: Course, roster: Path | None) -> list[str]:
     else:
         where, ids = str(roster), _lines(roster)
     if not ids:
-        raise ConfigError("there is no student", expected="an id in each line", where=where)
+        expected = "students in the gradebook, or in a roster: an id in each line"
+        raise ConfigError("there is no student", expected=expected, where=where)
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise ConfigError("a student stands twice", got=", ".join(twice[:5]), where=where)
     for name in ids:
@@ -101,7 +102,9 @@ def _lines(roster: Path) -> list[str]:
     try:
         text = roster.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("the roster cannot be read", got=error, where=roster) from error
+        expected = "a text with an id in each line"
+        what = "the roster cannot be read"
+        raise ConfigError(what, expected=expected, got=error, where=roster) from error
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
@@ -176,7 +179,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
                 where=path,
             )
     for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        make_folder((folder / name).parent)
         write_whole(folder / name, data)
 
 

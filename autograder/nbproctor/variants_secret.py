@@ -121,6 +121,9 @@ def write_secret(root: Path, text: str) -> Path:
             expected="no such file: with another secret, everybody holds other variants",
             where=path,
         ) from None
+    except OSError as error:
+        got = error.strerror or error
+        raise ConfigError("the secret cannot be written", got=got, where=path) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"{text}\n")
     return path

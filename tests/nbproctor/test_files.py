@@ -70,7 +70,7 @@ def test_a_page_goes_to_its_usual_place_which_is_made(tmp_path: Path) -> None:
     asked = tmp_path / "nowhere" / "page.html"
     with pytest.raises(ConfigError, match="cannot be written"):
         write_page("é", asked, usual)  # a folder that was named is not made: it may be misspelt
-    with pytest.raises(ConfigError, match=r"cannot be written(.|\n)*where: .*page.html/reports"):
+    with pytest.raises(ConfigError, match=r"cannot be made(.|\n)*where: .*page.html/reports"):
         write_page("é", None, usual / "reports" / "page.html")
 
 
@@ -85,4 +85,4 @@ def test_a_check_shows_its_result_where_its_page_cannot_be_written(
     command = ["check", "tiny", "--course", str(tmp_path), "--sandbox", Level.OFF]
     assert cli.main(command) == 2
     shown = capsys.readouterr()
-    assert "tiny" in shown.out and "cannot be written" in shown.err
+    assert "tiny" in shown.out and "the folder cannot be made" in shown.err

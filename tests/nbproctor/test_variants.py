@@ -580,6 +580,15 @@ def test_every_student_is_handed_out_a_notebook_of_their_own(varied: Path, tmp_p
     assert (tmp_path / "s3" / "tiny" / "tiny.ipynb").read_text() == "worked in"
 
 
+def test_what_cannot_be_written_is_said(varied: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for to in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigError, match=r"cannot be made(.|\n)*where: .*/file"):
+            hand_out(Course(varied), "tiny", ["ann"], to)
+    with pytest.raises(ConfigError, match="the secret cannot be written"):
+        make_secret(tmp_path / "nowhere")
+
+
 def test_archives_hold_the_same_and_are_the_same_each_time(varied: Path, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         hand_out(Course(varied), "tiny", ["ann"], tmp_path / folder, zipped=True)
