@@ -24,6 +24,7 @@ from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
+from traitlets import Unicode
 
 from nbproctor.accessible import accessible_page
 from nbproctor.errors import ConfigError, GradebookError, LessonError, UnfinishedError
@@ -270,6 +271,9 @@ class FeedbackExporter(HTMLExporter):
     `recorded` is what the gradebook holds: it is read when it is needed and was not given.
     """
 
+    mathjax_url = Unicode("", help="Where pages fetch MathJax 2.7 from; nowhere if empty.").tag(
+        config=True
+    )
     recorded: Recorded | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -291,4 +295,4 @@ class FeedbackExporter(HTMLExporter):
             if differing:
                 raise UnfinishedError(f"{differing}: grade again", where=filename)
         page, made = super().from_filename(filename, resources=resources, **kwargs)
-        return accessible_page(page), made
+        return accessible_page(page, self.mathjax_url), made
