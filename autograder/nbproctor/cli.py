@@ -19,7 +19,7 @@ from nbproctor.cli_variants import add_release, add_variants
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
 from nbproctor.files import write_page
-from nbproctor.places import course_root, named
+from nbproctor.places import course_root, the_one_named
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
 from nbproctor.unused import leave_out
@@ -131,13 +131,9 @@ def _init(options: argparse.Namespace) -> int:
 
 def _lesson_name(root: Path, asked: str) -> str:
     """The lesson whose folder name is, or begins with, what was asked for."""
-    names = sorted(p.name for p in (root / "notebooks").glob("*") if p.is_dir())
-    found = named(asked, names)
-    if len(found) != 1:
-        raise ConfigError(
-            f"no single lesson is called '{asked}'", expected=", ".join(names) or "a built course"
-        )
-    return found[0]
+    folder = root / "notebooks"
+    names = (path.name for path in folder.glob("*") if path.is_dir())
+    return the_one_named(asked, names, "a lesson: run nbproctor build", where=folder)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ __all__ = [
     "named",
     "path_of",
     "submission_digest",
+    "the_one_named",
 ]
 
 COURSE_MARK = "nbgrader_config.py"
@@ -87,6 +88,25 @@ def named(asked: str, names: Iterable[str]) -> list[str]:
         if found := [n for n in known if n == word] or [n for n in known if n.startswith(word)]:
             return found
     return []
+
+
+def the_one_named(
+    asked: str, names: Iterable[str], otherwise: str, what: str = "lesson", where: object = None
+) -> str:
+    """The one lesson that is called so, or begins so.
+
+    Args:
+        otherwise: what is expected where there is none at all.
+
+    Raises:
+        ConfigError: there is none of that name, or several.
+    """
+    known = sorted(names)
+    found = named(asked, known)
+    if len(found) != 1:
+        expected = ", ".join(known) or otherwise
+        raise ConfigError(f"no single {what} is called '{asked}'", expected=expected, where=where)
+    return found[0]
 
 
 def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:
