@@ -10,11 +10,12 @@
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from nbconvert.exporters import HTMLExporter
@@ -35,7 +36,7 @@ from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
 from nbproctor.places import NEW, Place, path_of, submission_digest
 from nbproctor.records import CellResult
 from nbproctor.sealed import read_sealed
-from nbproctor.variants import Choice, draw
+from nbproctor.variants import Choice, Values, draw
 from nbproctor.variants_secret import NO_SECRET, read_secret
 
 __all__ = ["FeedbackExporter", "RecordMarks", "Recorded", "in_stages"]
@@ -80,8 +81,17 @@ class Recorded:
                 marks.setdefault((student, name), {})[cell] = score
             return cls(assignment, frozenset(name for (name,) in names), marks)
 
-    def why_unfinished(self, coursedir: CourseDirectory, student: str) -> str:
-        """Why a student's result is not whole; empty if it is."""
+    def why_unfinished(
+        self,
+        coursedir: CourseDirectory,
+        student: str,
+        held: Mapping[str, Values] = MappingProxyType({}),
+    ) -> str:
+        """Why a student's result is not whole; empty if it is.
+
+        Args:
+            held: the variants that the student holds, by notebook; of others nothing is asked.
+        """
         step = coursedir.autograded_directory
         if Place.of(coursedir, step, self.assignment, student).is_disturbed:
             return "grading was interrupted"
@@ -89,9 +99,10 @@ class Recorded:
         names = sorted(name for name in self.notebooks if (handed_in / f"{name}.ipynb").exists())
         if not names:
             return "no notebook of this lesson was handed in"
-        return next(filter(None, (self._why(coursedir, student, name) for name in names)), "")
+        reasons = (self._why(coursedir, student, name, held.get(name)) for name in names)
+        return next(filter(None, reasons), "")
 
-    def _why(self, coursedir: CourseDirectory, student: str, name: str) -> str:
+    def _why(self, coursedir: CourseDirectory, student: str, name: str, held: Values | None) -> str:
         graded = path_of(coursedir, coursedir.autograded_directory, self.assignment, student)
         try:
             result = read_sealed(graded / f"{name}.ipynb")
@@ -99,6 +110,8 @@ class Recorded:
             return error.what
         if result.submission != submission_digest(coursedir, self.assignment, student, name):
             return "another version was handed in since"
+        if held is not None and result.about.get("variant") != held:
+            return "the student holds another variant now"
         return self.disagreement(result.results, student, name)
 
     def disagreement(self, results: Iterable[CellResult], student: str, name: str) -> str:
@@ -234,21 +247,14 @@ class _StagedAutograde(_Staged, Autograde):
     def _is_due(self, assignment_id: str, student_id: str) -> bool:
         if self.recorded is None:
             self.recorded = Recorded.read(self.coursedir.db_url, assignment_id)
-        reason = self.recorded.why_unfinished(self.coursedir, student_id)
-        reason = reason or self._why_other_variant(assignment_id, student_id)
+        held = {
+            name: draw(choices, self.secret, name, student_id)
+            for name, choices in self._choices.items()
+        }
+        reason = self.recorded.why_unfinished(self.coursedir, student_id, held)
         if reason:
             self.log.info("To be graded, as %s: %s", reason, student_id)
         return bool(reason)
-
-    def _why_other_variant(self, assignment_id: str, student_id: str) -> str:
-        """That a whole result is one in another variant than the student holds; or empty."""
-        folder = self.place(assignment_id, student_id).final
-        for name, choices in self._choices.items():
-            if (path := folder / f"{name}.ipynb").is_file():
-                held = draw(choices, self.secret, name, student_id)
-                if read_sealed(path).about.get("variant") != held:
-                    return "the student holds another variant now"
-        return ""
 
 
 class _StagedFeedback(_Staged, GenerateFeedback):
