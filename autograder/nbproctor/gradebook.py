@@ -38,7 +38,7 @@ from traitlets.config import Config
 from nbproctor.config import Limits, limits_from
 from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.grade import blank_notebook, grade_submission
-from nbproctor.gradebook_rows import reading
+from nbproctor.gradebook_rows import reading, without_password
 from nbproctor.lesson import Lesson, Role, load_lesson
 from nbproctor.notebook import Submission, read_submission
 from nbproctor.places import (
@@ -109,7 +109,7 @@ def check_gradebook(db_url: str, lesson: Lesson, assignment: str) -> None:
                 "the gradebook was made from another version of the lesson",
                 expected=f"run: nbgrader generate_assignment {assignment} --force",
                 got=f"the graded cell '{cell.grade_id}' differs",
-                where=db_url,
+                where=without_password(db_url),
             )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbgrader import api
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from nbproctor.errors import GradebookError
@@ -30,6 +31,7 @@ __all__ = [
     "given_score",
     "reading",
     "score_of",
+    "without_password",
 ]
 
 
@@ -44,8 +46,13 @@ def reading(db_url: str) -> Iterator[None]:
         yield
     except DatabaseError as error:
         raise GradebookError(
-            "the gradebook cannot be read", got=error.orig, where=db_url
+            "the gradebook cannot be read", got=error.orig, where=without_password(db_url)
         ) from error
+
+
+def without_password(db_url: str) -> str:
+    """The address of a gradebook as people may see it."""
+    return make_url(db_url).render_as_string(hide_password=True)
 
 
 STUDENT: Table = api.Student.__table__

@@ -18,9 +18,11 @@ from nbgrader.plugins import BasePlugin
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import compute_checksum
 from sqlalchemy import NullPool, create_engine, event, text
+from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
 from nbproctor.errors import GradebookError
+from nbproctor.gradebook_rows import reading
 from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
 
 DUE = datetime(2026, 11, 20, 12)
@@ -249,3 +251,9 @@ def test_whoever_reads_the_gradebook_does_not_wait(tmp_path: Path, writer: Write
         writing.execute(text("UPDATE student SET first_name = 'Anna'"))
         assert [row[1] for row in rows_of(url)["students"]] == ["Ann"]
     assert [row[1] for row in rows_of(url)["students"]] == ["Anna"]
+
+
+def test_an_error_of_the_gradebook_tells_no_password() -> None:
+    with pytest.raises(GradebookError) as caught, reading("postgresql+psycopg://me:secret@there/x"):
+        raise OperationalError("SELECT 1", {}, Exception("no such host"))
+    assert "me:***@there/x" in str(caught.value) and "secret" not in str(caught.value)
