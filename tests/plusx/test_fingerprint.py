@@ -100,8 +100,13 @@ def test_the_courses_own_code_counts():
     assert fingerprint(Mlp) == before
 
 
-def test_another_process_finds_the_same():
-    code = "from plusx import Mlp, fingerprint as f; print(f.fingerprint(Mlp, {'b', 'a'}))"
+@pytest.mark.parametrize(
+    "what", ["Mlp, {'b', 'a'}", "Training", "torch.inference_mode()(lambda x: x)"]
+)
+def test_another_process_finds_the_same(what):
+    """Methods of Training are decorated by torch.no_grad(), whose repr is an address."""
+    names = "import torch; from plusx import Mlp, Training, fingerprint as f"
+    code = f"{names}; print(f.fingerprint({what}))"
     runs = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         for _ in range(2)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 SITE_PACKAGES = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
+GRAD_MODES = (torch.no_grad, torch.enable_grad, torch.inference_mode, torch.set_grad_enabled)
 
 
 def fingerprint(*values: object) -> str:
@@ -53,6 +54,8 @@ class _Walker:
             self.visit(value.__self__)
         elif isinstance(value, FunctionType | type):
             self._visit_code(value)
+        elif isinstance(value, GRAD_MODES):  # decorates a function, and shows its address
+            self.lines.append(f"{type(value).__name__} {getattr(value, 'mode', '')}")
         elif hasattr(value, "func") and hasattr(value, "keywords"):  # functools.partial
             self._visit_container([value.func, value.args, value.keywords])
         else:
