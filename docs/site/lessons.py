@@ -46,7 +46,11 @@ def lesson_page(released: Lesson, executed: Lesson) -> Lesson:
     cells, done = released["cells"], executed["cells"]
     name = f"{executed['metadata']['lesson']['title']!r}"
     if [cell["id"] for cell in cells] != [cell["id"] for cell in done]:
-        raise SiteError(f"lesson {name}: notebooks/ and solutions/ differ; run `make build`")
+        raise SiteError(
+            f"lesson {name}: the released notebook and the executed one have other cells. Was its "
+            "source changed? Then run `make build`. Was the one in notebooks/ worked in? Keep a copy "
+            "elsewhere, and put back what was released: `git checkout notebooks`"
+        )
     page = [new for pair in zip(cells, done, strict=True) for new in _on_page(*pair)]
     metadata = {key: executed["metadata"][key] for key in ("kernelspec", "language_info", "lesson")}
     return {"cells": page, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}

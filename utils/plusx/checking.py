@@ -26,6 +26,7 @@ UNSAVED = (
     "This notebook was not saved since this cell was written. What is checked is the file: "
     "save it (Ctrl+S, or ⌘S on a Mac), then check again."
 )
+COURSE_MARK = "nbgrader_config.py"  # stands in the folder of every course
 BAD = ("failed", "partial", "timed out", "out of memory", "kernel died")
 COLOURS = {"passed": "#00664b", "to be graded by hand": "#005a8f"}  # of text on white or grey
 BAD_COLOUR, CALM_COLOUR = "#9a3f00", "#555555"
@@ -36,7 +37,7 @@ def check(notebook: str | Path | None = None) -> "Check":
 
     `notebook` names another one. As the last line of a cell it shows a button and the result,
     which comes by itself in some seconds. Raises `ArgumentError` if there is no such notebook,
-    or the grader is not installed here.
+    it is not in its course, or the grader is not installed here.
     """
     if any(find_spec(name) is None for name in ("nbproctor", "nbgrader")):
         raise ArgumentError(
@@ -45,7 +46,15 @@ def check(notebook: str | Path | None = None) -> "Check":
             got=sys.prefix,
             where="plusx.check",
         )
-    return Check(own_notebook(notebook), running_cell() if notebook is None else "")
+    path = own_notebook(notebook)
+    if not any((folder / COURSE_MARK).is_file() for folder in path.parents):
+        raise ArgumentError(
+            "this notebook stands alone: what checks it is in the folder of the whole course",
+            expected=f"a {COURSE_MARK} in a folder above it, as in a clone of the course",
+            got=str(path.parent),
+            where="plusx.check",
+        )
+    return Check(path, running_cell() if notebook is None else "")
 
 
 class Check:

@@ -130,26 +130,32 @@ def _standings(folder: Path, reached: dict[str, Any]) -> list[Standing]:
     for path in sorted(folder.glob("[0-9][0-9]_*")):
         notebook = path / f"{path.name}.ipynb"
         if notebook.is_file():
-            found.append(_standing(path.name, _header(notebook), reached.get(path.name, {})))
+            found.append(_standing(path.name, *_read(notebook), reached.get(path.name, {})))
     return found
 
 
-def _standing(name: str, header: dict[str, Any], entry: dict[str, Any]) -> Standing:
+def _standing(
+    name: str, header: dict[str, Any], points: float, entry: dict[str, Any]
+) -> Standing:
     return Standing(
         name,
         str(header.get("title", name)),
         int(header.get("minutes", 0)),
-        float(entry.get("points", header.get("points", 0.0))),
+        float(entry.get("points", points)),
         float(entry.get("score", 0.0)),
         str(entry.get("checked", ""))[:10],
     )
 
 
-def _header(notebook: Path) -> dict[str, Any]:
+def _read(notebook: Path) -> tuple[dict[str, Any], float]:
+    """The header of a lesson, and the points that its tests give."""
     try:
-        return dict(json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["lesson"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}  # a notebook that was broken by hand is still a lesson
+        content = json.loads(notebook.read_text(encoding="utf-8"))
+        cells = [cell["metadata"].get("nbgrader", {}) for cell in content["cells"]]
+        tests = [cell for cell in cells if cell.get("grade") and not cell.get("solution")]
+        return dict(content["metadata"]["lesson"]), sum(float(cell["points"]) for cell in tests)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}, 0.0  # a notebook that was broken by hand is still a lesson
 
 
 def _checked(entry: Any) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _tuned(root: Path) -> CourseKind:
 def _cold(root: Path) -> CourseKind:
     """The configuration is Python: it can take the fork-server away."""
     return proctored(
-        root, "import nbproctor.grade\nnbproctor.grade.warm_server = lambda *_: None\n"
+        root, "from nbproctor import grade\ngrade.warm_server = lambda *_: None\n"
     )
 
 
