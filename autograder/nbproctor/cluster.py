@@ -13,7 +13,6 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 from distributed import Future, KilledWorker
@@ -98,12 +97,7 @@ class ClusterCrew:
         self._roster.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._until_the_end.close()
 
     def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:

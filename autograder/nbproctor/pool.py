@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from nbproctor.config import Limits
@@ -64,12 +63,7 @@ class LocalCrew:
             strongest_level(level)  # now rather than in every worker
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._dismiss(self._workers)
 
     def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:

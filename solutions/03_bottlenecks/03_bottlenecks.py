@@ -245,7 +245,7 @@ for name, stride_first in {"v1: stride in the first 1×1": True, "v1.5: in the 3
     pictures[name] = maps[0]
     unread = 100 * (maps == 0).double().mean((1, 2))  # (seeds,)
     print(f"{name:28} unread: {unread.min():.0f} to {unread.max():.0f} % of the pixels (5 seeds)")
-plots.show_images(pictures, height=2.8)
+plots.show_images(pictures, height=2.8, scale="gradient / largest gradient")
 plots.show(
     "Which pixels a block with stride 2 reads. With the stride in the first 1×1 only every second "
     "pixel of every second row is not black; with the stride in the 3×3 all pixels are read."

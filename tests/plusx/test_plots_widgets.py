@@ -55,6 +55,8 @@ def test_gradient_panels_are_labelled():
 
 def test_pictures_and_diagram_are_drawn():
     assert len(plots.show_images({"a": torch.rand(3, 3), "b": torch.rand(3, 3)}).axes) == 2
+    *_, bar = plots.show_images({"a": torch.rand(3, 3)}, scale="share").axes
+    assert bar.get_ylabel() == "share" and bar.get_ylim() == (0.0, 1.0)
     texts = [text.get_text() for text in plots.block_diagram().axes[0].texts]
     assert texts.count("conv 3×3") == texts.count("norm") == texts.count("ReLU") == 2
 

@@ -57,7 +57,7 @@ def refreshed(parts: object, state: State, images: Tensor) -> nn.Module:
 
 
 def running_means(states: Sequence[State], decay: float) -> list[State]:
-    """The running mean of weights after each of the states; see `diagnose_challenge.averaged`."""
+    """The running mean of weights after each of the states; see `averaged`."""
     means = [states[0]]
     for state in states[1:]:
         means.append(averaged([means[-1], state], decay))

@@ -30,7 +30,7 @@ class Restorable(Protocol):
 
 
 class Resumable:
-    """What makes a training `Restorable`, where recipe, networks, optimiser and draws are all."""
+    """What makes a training `Restorable`: recipe, networks, optimiser and draws. Some add to it."""
 
     nets: Any
     recipe: Any

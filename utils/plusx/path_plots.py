@@ -218,7 +218,7 @@ def guessing(axis: Axes, error: float = 90.0) -> None:
     """A line at the error of guessing, in percent: 90 for ten classes of one size."""
     axis.axhline(error, color=GREY, linewidth=1)
     along = axis.get_yaxis_transform()  # x from 0 to 1 over the panel, y in percent
-    axis.text(0.27, error + 1, "guessing", ha="center", color=GREY, fontsize=9, transform=along)
+    axis.text(0.4, error + 1, "guessing", ha="center", color=GREY, fontsize=9, transform=along)
 
 
 def measure_lengths(

@@ -116,13 +116,18 @@ def _check_role(role: str, where: str) -> None:
         raise ArgumentError("unknown role", expected=sorted(COLOURS), got=role, where=where)
 
 
-def show_images(images: Mapping[str, Tensor], height: float = 2.2) -> Figure:
-    """Pictures side by side, values from 0 to 1: grey ones (H, W), coloured ones (H, W, 3)."""
+def show_images(images: Mapping[str, Tensor], height: float = 2.2, scale: str = "") -> Figure:
+    """Pictures side by side, values from 0 to 1: grey ones (H, W), coloured ones (H, W, 3).
+
+    scale: what grey stands for, where it is no picture of anything; adds a bar with numbers
+    """
     drawing, axes = figure(len(images), height)
     for axis, (title, image) in zip(axes, images.items(), strict=True):
-        axis.imshow(image.detach().numpy(), cmap="gray", vmin=0, vmax=1)
+        shown = axis.imshow(image.detach().numpy(), cmap="gray", vmin=0, vmax=1)
         axis.set_title(title)
         axis.set_axis_off()
+    if scale:
+        drawing.colorbar(shown, ax=axes, label=scale)
     return drawing
 
 

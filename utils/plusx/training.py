@@ -82,7 +82,7 @@ class Record:
     test_error: Tensor
 
 
-class Training:
+class Training(checkpoints.Resumable):
     """Networks of several seeds in training.
 
     `make_model` is called once for each seed, after `torch.manual_seed(seed)`, or it is a list of
@@ -274,43 +274,30 @@ class Training:
 
     def settings(self) -> dict[str, Any]:
         """What must be the same for a state to fit, in plain values."""
-        return {
-            "recipe": asdict(self.recipe),
+        return super().settings() | {
             "execution": asdict(self.execution),
             "seeds": self.seeds,
             "data": self.data.digest,
             "device": self.device.type,
             "torch": str(torch.__version__),
-            "weights": [
-                {name: list(w.shape) for name, w in net.items()} for net in self.nets.state()
-            ],
         }
 
     def state(self) -> dict[str, Any]:
         """All that the course of training depends on from here, without copies of tensors."""
         epoch_began, draws = self._epoch
-        return {
-            "weights": self.nets.state(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "run_began": self._run_began,
+        return super().state() | {
+            "draws": draws,  # as the epoch found them: its batches are drawn again
             "steps_of_epoch": self.step - epoch_began,
-            "draws": draws,
+            "run_began": self._run_began,
             "rows": self.rows,
             "parts": (self.parts, self._chunks),
             "notes": self.notes,
         }
 
-    @torch.no_grad()
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a state of a training with the same settings."""
-        for own, kept in zip(self.nets.state(), state["weights"], strict=True):
-            for name, tensor in own.items():
-                tensor.copy_(kept[name])
-        self.optimiser.load_state_dict(state["optimiser"])
-        for draw, kept in zip(self._draws, state["draws"], strict=True):
-            draw.set_state(kept)
-        self.step, self.rows, self.notes = state["step"], state["rows"], state["notes"]
+        super().restore(state)
+        self.rows, self.notes = state["rows"], state["notes"]
         self.parts, self._chunks = state["parts"]
         self._run_began = state["run_began"]
         self._batches = self._endless_batches(state["steps_of_epoch"])
