@@ -32,6 +32,7 @@ from typing import Any
 
 from nbproctor.errors import BuildError
 from nbproctor.executed import add_outputs
+from nbproctor.files import make_folder, write_whole
 from nbproctor.imports import local_files
 from nbproctor.public import Public, badges, public_of, set_up_cell, with_badges
 from nbproctor.release import notebook_bytes, release_lesson
@@ -244,27 +245,14 @@ def _check_in_step(root: Path, plans: list[_Plan], whole: bool) -> None:
     if problems:
         raise BuildError(
             "notebooks are not in step with their sources",
-            expected="what `make build` writes",
+            expected="what `nbproctor build` writes",
             got="".join(f"\n  - {problem}" for problem in problems),
         )
 
 
 def _is_released(path: Path, content: bytes) -> bool:
-    """Whether a file is what a build releases, or what a teacher's generate_assignment made.
-
-    The latter works on the executed notebook and so carries the hash of its imports along.
-    """
-    if not path.is_file():
-        return False
-    found = path.read_bytes()
-    if found == content or path.suffix != ".ipynb":
-        return found == content
-    try:
-        notebook = json.loads(found)
-        notebook["metadata"].pop("nbproctor", None)
-        return bool(notebook == json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
+    """Whether a file is what a build releases; a teacher's generate_assignment makes the same."""
+    return path.is_file() and path.read_bytes() == content
 
 
 def _refuse_if_worked_in(root: Path, plan: _Plan) -> None:
@@ -292,10 +280,8 @@ def _was_worked_in(path: Path) -> bool:
 
 def _write(path: Path, content: bytes) -> bool:
     """Write a file if its content changes, whole or not at all."""
-    if path.is_file() and path.read_bytes() == content:
+    if _is_released(path, content):
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    make_folder(path.parent)
+    write_whole(path, content)
     return True

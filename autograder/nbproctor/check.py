@@ -45,7 +45,9 @@ def check_notebook(
     if not notebook.is_file():
         raise ConfigError("there is no such notebook", where=notebook)
     if not source.is_file():
-        raise ConfigError("this lesson is not built: run `make build`", where=source)
+        raise ConfigError(
+            "this lesson is not built", expected=f"run: nbproctor build {name}", where=source
+        )
     with tempfile.TemporaryDirectory(prefix="nbproctor-") as scratch:
         for path, content in release_lesson(root, source.parent, nbformat.read(source, 4)).items():
             target = Path(scratch) / path

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from nbproctor.errors import ConfigError, GradebookError
 from nbproctor.gradebook_rows import CELL, GRADE, STUDENT, SUBMISSION, given_score, reading
 from nbproctor.gradebook_rows import NOTEBOOK as SUBMITTED
-from nbproctor.places import named
+from nbproctor.places import the_one_named
 
 __all__ = [
     "Lesson",
@@ -149,11 +149,8 @@ def lesson_of(gradebook: Any, asked: str) -> Lesson:
     Raises:
         ConfigError: the gradebook knows none of that name, or several.
     """
-    names = lesson_names(gradebook)
-    found = named(asked, names)
-    if len(found) != 1:
-        known = ", ".join(names) or "none yet: run nbgrader generate_assignment LESSON"
-        raise ConfigError(f"no single lesson is called '{asked}'", expected=known)
+    otherwise = "none yet: run nbgrader generate_assignment LESSON"
+    name = the_one_named(asked, lesson_names(gradebook), otherwise)
     cells: dict[tuple[str, str], float] = {}
     for kind in (api.GradeCell.__table__, api.TaskCell.__table__):
         query = (
@@ -161,12 +158,12 @@ def lesson_of(gradebook: Any, asked: str) -> Lesson:
             .join(ASSIGNMENT, ASSIGNMENT.c.id == NOTEBOOK.c.assignment_id)
             .join(CELL, CELL.c.notebook_id == NOTEBOOK.c.id)
             .join(kind, kind.c.id == CELL.c.id)
-            .where(ASSIGNMENT.c.name == found[0])
+            .where(ASSIGNMENT.c.name == name)
         )
         cells |= {(row[0], row[1]): float(row[2] or 0.0) for row in gradebook.db.execute(query)}
     query = select(NOTEBOOK.c.name).join(ASSIGNMENT, ASSIGNMENT.c.id == NOTEBOOK.c.assignment_id)
-    notebooks = gradebook.db.scalars(query.where(ASSIGNMENT.c.name == found[0]))
-    return Lesson(found[0], tuple(sorted(notebooks)), dict(sorted(cells.items())))
+    notebooks = gradebook.db.scalars(query.where(ASSIGNMENT.c.name == name))
+    return Lesson(name, tuple(sorted(notebooks)), dict(sorted(cells.items())))
 
 
 def read_marks(gradebook: Any, lesson: Lesson, only: Sequence[str] = ()) -> list[StudentMarks]:

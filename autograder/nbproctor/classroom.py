@@ -19,7 +19,7 @@ from typing import Any
 
 from nbproctor.errors import ConfigError
 from nbproctor.lesson import Cell, Lesson, Role, cell_text
-from nbproctor.places import named
+from nbproctor.places import the_one_named
 from nbproctor.records import CellResult, Verdict
 from nbproctor.variants import draw, put_in_notebook
 
@@ -107,16 +107,10 @@ def read_classes(folder: Path, lessons: Sequence[str] = ()) -> list[Classroom]:
         ConfigError: there is no class, or no single one, for a lesson; or one cannot be read.
     """
     names = sorted(path.parent.name for path in folder.glob("*/class.toml"))
-    chosen = []
-    for asked in lessons or names or ("LESSON",):
-        found = named(asked, names)
-        if len(found) != 1:
-            raise ConfigError(
-                f"no single made-up class is called '{asked}'",
-                expected=", ".join(names) or "LESSON/class.toml",
-                where=folder,
-            )
-        chosen += found
+    chosen = (
+        the_one_named(asked, names, "LESSON/class.toml", "made-up class", where=folder)
+        for asked in lessons or names or ("LESSON",)
+    )
     return [read_class(folder / name) for name in chosen]
 
 

@@ -7,25 +7,24 @@ import argparse
 import io
 import shlex
 import sys
-import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
 from nbproctor.bench.command import add_bench
 from nbproctor.cli_class import add_grade, add_ledger
+from nbproctor.cli_options import add_lesson, add_sandbox, show_page
 from nbproctor.cli_results import add_export, add_leaderboard, add_regrade, add_report
 from nbproctor.cli_similarity import add_similarity
 from nbproctor.cli_variants import add_release, add_variants
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError, NbproctorError, SandboxError
-from nbproctor.places import course_root, named
+from nbproctor.files import write_page
+from nbproctor.places import course_root, the_one_named
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
 from nbproctor.sandbox.process import strongest_level
 from nbproctor.unused import leave_out
 
 __all__ = ["main"]
-
-LEAST = "the weakest sandbox that will do"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,12 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     init.set_defaults(run=_init)
 
     check = commands.add_parser("check", help="grade your own notebook here and now")
-    check.add_argument("lesson", help="a lesson's number or name, for example 02")
+    add_lesson(check)
     check.add_argument("--notebook", type=Path, help="another notebook of that lesson")
     check.add_argument("--student", help="the variants of this student (those of the notebook)")
-    check.add_argument("--html", type=Path, help="where the page goes")
+    check.add_argument(
+        "--html", type=Path, help="where the page goes (.nbproctor/check_LESSON.html)"
+    )
     check.add_argument("--open", action="store_true", help="open the page in the browser")
     check.add_argument("--json", action="store_true", help="the result for a program")
+    add_sandbox(check, otherwise="what there is")
     check.set_defaults(run=_check)
 
     grade = commands.add_parser("grade", help="grade what a class handed in")
@@ -91,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
     demo.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
     demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
+    add_sandbox(demo, Level.REDUCED)
     demo.set_defaults(run=_demo)
 
     build = commands.add_parser("build", help="make the notebooks from solutions/*/*.py")
@@ -105,25 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="time grading, by nbgrader alone and by us")
     add_bench(bench)
 
-    check.add_argument(
-        "--sandbox", type=Level, choices=list(Level), help=f"{LEAST} (what there is)"
-    )
-    demo.add_argument(
-        "--sandbox",
-        type=Level,
-        choices=list(Level),
-        default=Level.REDUCED,
-        help=f"{LEAST} (reduced)",
-    )
     doctor = commands.add_parser("doctor", help="say what this machine can hold student code with")
     doctor.add_argument("--json", action="store_true", help="the findings for a program")
-    doctor.add_argument(
-        "--sandbox",
-        type=Level,
-        choices=list(Level),
-        default=Level.REDUCED,
-        help=f"{LEAST} (reduced)",
-    )
+    add_sandbox(doctor, Level.REDUCED)
     doctor.set_defaults(run=_doctor)
 
     of_course = (check, grade, ledger, export, report, leaderboard, regrade, similarity)
@@ -144,13 +131,9 @@ def _init(options: argparse.Namespace) -> int:
 
 def _lesson_name(root: Path, asked: str) -> str:
     """The lesson whose folder name is, or begins with, what was asked for."""
-    names = sorted(p.name for p in (root / "notebooks").glob("*") if p.is_dir())
-    found = named(asked, names)
-    if len(found) != 1:
-        raise ConfigError(
-            f"no single lesson is called '{asked}'", expected=", ".join(names) or "a built course"
-        )
-    return found[0]
+    folder = root / "notebooks"
+    names = (path.name for path in folder.glob("*") if path.is_dir())
+    return the_one_named(asked, names, "a lesson: run nbproctor build", where=folder)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -163,21 +146,17 @@ def _check(options: argparse.Namespace) -> int:
     notebook = options.notebook or root / "notebooks" / name / f"{name}.ipynb"
     level = _level_for_own_work(options.sandbox)
     report = check_notebook(root, name, notebook, Limits(), level, options.student)
-    page = options.html or root / ".nbproctor" / f"check_{name}.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(check_page(report, title=name), encoding="utf-8")
     try:
         progress = note_progress(name, report)
     except ConfigError as error:  # the result is worth showing all the same
         print(f"nbproctor: {error}", file=sys.stderr)
         progress = progress_of(report, {})
-    if options.json:
-        print(check_json(name, report, progress))
-    else:
-        print(check_lines(report))
+    print(check_json(name, report, progress) if options.json else check_lines(report))
+    usual = root / ".nbproctor" / f"check_{name}.html"
+    page = write_page(check_page(report, title=name), options.html, usual)
+    if not options.json:
         print(f"The same as a page: {page}")
-    if options.open:
-        webbrowser.open(page.resolve().as_uri())
+    show_page(page, options)
     return 0
 
 

@@ -1,16 +1,15 @@
 """The commands `nbproctor grade` and `nbproctor ledger`."""
 
 import argparse
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbproctor.cli_options import add_lesson, add_sandbox, course_of, quiet_nbgrader
 from nbproctor.config import usable_cores
 from nbproctor.errors import ConfigError, LedgerError
 from nbproctor.places import course_config, course_root
-from nbproctor.sandbox.plan import Level
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -28,7 +27,7 @@ RERUN = ("changed", "failed", "all")
 
 def add_grade(parser: argparse.ArgumentParser) -> None:
     """The options of `nbproctor grade`."""
-    parser.add_argument("lesson", help="a lesson's number or name, for example 02")
+    add_lesson(parser)
     parser.add_argument("students", nargs="*", metavar="STUDENT", help="only these (all)")
     add_crew(parser)
     parser.add_argument(
@@ -64,12 +63,7 @@ def add_crew(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds to go on without a usable worker of the cluster (60)",
     )
-    parser.add_argument(
-        "--sandbox",
-        type=Level,
-        choices=list(Level),
-        help="the weakest sandbox that will do (what the course's settings say)",
-    )
+    add_sandbox(parser, otherwise="what the course's settings say")
 
 
 def add_ledger(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +73,7 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     verify = commands.add_parser("verify", help="check every result; status 1 if one is damaged")
     verify.set_defaults(run=_verify)
     why = commands.add_parser("why", help="why a submission is or is not graded again")
-    why.add_argument("lesson", help="a lesson's number or name")
+    add_lesson(why)
     why.add_argument("student")
     why.set_defaults(run=_why)
     prune = commands.add_parser("prune", help="remove results that are in no gradebook any more")
@@ -110,11 +104,8 @@ def _verify(options: argparse.Namespace) -> int:
 def _why(options: argparse.Namespace) -> int:
     from nbproctor.desk import open_desk
     from nbproctor.explain import why_lines
-    from nbproctor.gradebook import Course
 
-    warnings.filterwarnings("ignore", module=r"nbgrader\.")
-    course = Course(course_root(options.course))
-    with open_desk(course, options.lesson, print) as desk:
+    with open_desk(course_of(options), options.lesson, print) as desk:
         print("\n".join(why_lines(desk, options.student)))
     return 0
 
@@ -146,13 +137,12 @@ def _ledger_path(options: argparse.Namespace) -> Path:
 def _grade(options: argparse.Namespace) -> int:
     root, watch = course_root(options.course), _watch(options)
     config = course_config(root)
+    quiet_nbgrader()
     with _first_worker(options, config, root) as first:
         from nbproctor.classrun import grade_class
         from nbproctor.due import Rerun
         from nbproctor.gradebook import Course
 
-        # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
-        warnings.filterwarnings("ignore", module=r"nbgrader\.")
         summary = grade_class(
             Course(root),
             options.lesson,

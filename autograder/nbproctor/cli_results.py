@@ -2,14 +2,12 @@
 
 import argparse
 import sys
-import warnings
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbproctor.cli_class import add_crew, crew_factory
+from nbproctor.cli_options import add_lesson, add_page, course_of, show_page
 from nbproctor.errors import ConfigError
-from nbproctor.places import course_root
 
 if TYPE_CHECKING:
     from nbproctor.gradebook import Course
@@ -21,7 +19,7 @@ FORMATS = ("csv", "canvas", "moodle", "gradescope", "gradescope-autograder")
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     """The options of `nbproctor export`."""
-    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
+    add_lesson(parser)
     parser.add_argument(
         "--format",
         choices=FORMATS,
@@ -45,11 +43,8 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 
 def _export(options: argparse.Namespace) -> int:
     from nbproctor.exports import run_export, run_packing
-    from nbproctor.gradebook import Course
 
-    # SQLAlchemy warns of nbgrader's own queries; nobody here can do anything about it.
-    warnings.filterwarnings("ignore", module=r"nbgrader\.")
-    course = Course(course_root(options.course))
+    course = course_of(options)
     asked = {name: getattr(options, name) for name in ("roster", "visibility", "incomplete")}
     settings = {name: value for name, value in asked.items() if value}
     if options.format == "gradescope-autograder":
@@ -67,56 +62,46 @@ def _export(options: argparse.Namespace) -> int:
 
 def add_report(parser: argparse.ArgumentParser) -> None:
     """The options of `nbproctor report`."""
-    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
-    parser.add_argument("--to", type=Path, help="where the page goes (reports/LESSON.html)")
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    add_lesson(parser)
+    add_page(parser, "reports/LESSON.html")
     parser.set_defaults(run=_report)
 
 
 def _report(options: argparse.Namespace) -> int:
-    from nbproctor.gradebook import Course
     from nbproctor.lesson_report import write_report
 
-    warnings.filterwarnings("ignore", module=r"nbgrader\.")
-    path, picture = write_report(Course(course_root(options.course)), options.lesson, options.to)
+    path, picture = write_report(course_of(options), options.lesson, options.to)
     print(f"{picture.lesson.name}: {picture.graded} of {picture.students} students have a mark")
     print(path)
-    if options.open:
-        webbrowser.open(path.resolve().as_uri())
+    show_page(path, options)
     return 0
 
 
 def add_leaderboard(parser: argparse.ArgumentParser) -> None:
     """The options of `nbproctor leaderboard`."""
-    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 09")
+    add_lesson(parser, "09")
     parser.add_argument(
         "--baselines", type=Path, help="rows of the course's own (data/leaderboards/LESSON.json)"
     )
-    parser.add_argument(
-        "--to", type=Path, help="where the page goes (reports/LESSON_leaderboard.html)"
-    )
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    add_page(parser, "reports/LESSON_leaderboard.html")
     parser.set_defaults(run=_leaderboard)
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
-    from nbproctor.gradebook import Course
     from nbproctor.leaderboard import write_board
 
-    warnings.filterwarnings("ignore", module=r"nbgrader\.")
-    course = Course(course_root(options.course))
+    course = course_of(options)
     path, board = write_board(course, options.lesson, options.to, options.baselines)
     named = sum(not row.is_baseline for row in board.rows)
     print(f"{board.lesson}: {named} entries with a pseudonym, {board.unnamed} without")
     print(path)
-    if options.open:
-        webbrowser.open(path.resolve().as_uri())
+    show_page(path, options)
     return 0
 
 
 def add_regrade(parser: argparse.ArgumentParser) -> None:
     """The options of `nbproctor regrade`."""
-    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 02")
+    add_lesson(parser)
     step = parser.add_mutually_exclusive_group(required=True)
     step.add_argument("--preview", action="store_true", help="show what would change")
     step.add_argument("--apply", action="store_true", help="record what the preview showed")
@@ -127,12 +112,10 @@ def add_regrade(parser: argparse.ArgumentParser) -> None:
 
 
 def _regrade(options: argparse.Namespace) -> int:
-    from nbproctor.gradebook import Course
     from nbproctor.regrade import apply_preview, discard_preview
     from nbproctor.watching import Quiet
 
-    warnings.filterwarnings("ignore", module=r"nbgrader\.")
-    course = Course(course_root(options.course))
+    course = course_of(options)
     if options.preview:
         return _preview(course, options)
     if options.discard:
@@ -145,19 +128,17 @@ def _regrade(options: argparse.Namespace) -> int:
 
 
 def _preview(course: "Course", options: argparse.Namespace) -> int:
+    from nbproctor.files import write_page
     from nbproctor.regrade import make_preview
     from nbproctor.regrade_report import regrade_lines, regrade_page
-    from nbproctor.spreadsheet import write_whole
     from nbproctor.watching import Bar
 
     watch = Bar()
     crew = crew_factory(options, course.config, watch)
     proposal = make_preview(course, options.lesson, crew, watch, options.sandbox)
     watch.close()
-    path = options.to or course.root / "reports" / f"{proposal.lesson}_regrade.html"
-    if options.to is None:
-        path.parent.mkdir(exist_ok=True)
-    write_whole(path, regrade_page(proposal).encode())
+    usual = course.root / "reports" / f"{proposal.lesson}_regrade.html"
+    path = write_page(regrade_page(proposal), options.to, usual)
     print("\n".join(regrade_lines(proposal)))
     print(f"\nThe same as a page: {path}")
     if not proposal.changes:

@@ -1,15 +1,11 @@
 """The commands `nbproctor variants` and `nbproctor release`."""
 
 import argparse
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from nbproctor.cli_options import add_lesson, course_of
 from nbproctor.errors import ConfigError
 from nbproctor.places import course_root
-
-if TYPE_CHECKING:
-    from nbproctor.gradebook import Course
 
 __all__ = ["add_release", "add_variants"]
 
@@ -31,7 +27,7 @@ def add_variants(parser: argparse.ArgumentParser) -> None:
 
 def add_release(parser: argparse.ArgumentParser) -> None:
     """The options of `nbproctor release`."""
-    parser.add_argument("lesson", help="a lesson's name, or how it begins, for example 03")
+    add_lesson(parser, "03")
     parser.add_argument("--to", type=Path, required=True, help="a folder: STUDENT/LESSON/ in it")
     parser.add_argument("--students", type=Path, metavar="FILE", help=ROSTER)
     parser.add_argument("--zip", action="store_true", help="STUDENT/LESSON.zip instead")
@@ -49,7 +45,7 @@ def _variants(options: argparse.Namespace) -> int:
     if options.lesson is not None:
         from nbproctor.variants_release import holdings, students_in, variant_lines
 
-        course = _course(options)
+        course = course_of(options)
         students = students_in(course, options.students)
         print("\n".join(variant_lines(holdings(course, options.lesson, students))))
     return 0
@@ -58,15 +54,8 @@ def _variants(options: argparse.Namespace) -> int:
 def _release(options: argparse.Namespace) -> int:
     from nbproctor.variants_release import hand_out, students_in
 
-    course = _course(options)
+    course = course_of(options)
     students = students_in(course, options.students)
     written = hand_out(course, options.lesson, students, options.to, options.zip)
     print(f"{len(written)} students: {options.to}")
     return 0
-
-
-def _course(options: argparse.Namespace) -> "Course":
-    from nbproctor.gradebook import Course
-
-    warnings.filterwarnings("ignore", module=r"nbgrader\.")
-    return Course(course_root(options.course))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nbproctor.classroom import Classroom, read_classes
 from nbproctor.errors import ConfigError
+from nbproctor.files import write_page
 from nbproctor.records import CellResult, Verdict
 from nbproctor.report import SYMBOLS, StudentRow, class_page, course_page, plain, points
 from nbproctor.sandbox.plan import Level
@@ -116,13 +117,12 @@ def _write_pages(course_root: Path, graded: Mapping[str, Rows], note: str) -> No
     """A page about all classes, and beside it a folder with a page about each."""
     page = course_root / PAGE
     folder = page.with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
     for lesson, rows in graded.items():
         text = class_page(rows, f"The made-up class: {lesson}")
-        (folder / f"{lesson}.html").write_text(text, encoding="utf-8")
+        write_page(text, None, folder / f"{lesson}.html")
     links = {lesson: f"{folder.name}/{lesson}.html" for lesson in graded}
     text = course_page(graded, "The made-up class", links, [note])
-    page.write_text(text, encoding="utf-8")
+    write_page(text, None, page)
     print(f"\nThe same as pages, beginning with {page}")
 
 

@@ -45,7 +45,9 @@ def furnish(
     for lesson in lessons:
         source = course_root / "solutions" / lesson
         if not (source / f"{lesson}.ipynb").is_file():
-            raise ConfigError("this lesson is not built: run `make build`", where=source)
+            raise ConfigError(
+                "this lesson is not built", expected=f"run: nbproctor build {lesson}", where=source
+            )
         shutil.copytree(source, folder / "solutions" / lesson)
     configs = [course_root / CONFIG_FILE, class_folder / CONFIG_FILE]
     texts = [config.read_text(encoding="utf-8") for config in configs]

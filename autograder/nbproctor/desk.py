@@ -13,7 +13,7 @@ from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
 from nbproctor.places import LEDGER
 from nbproctor.sandbox.plan import Level
 from nbproctor.staging import Recorded
-from nbproctor.variants_secret import SECRET, read_secret
+from nbproctor.variants_secret import NO_SECRET, read_secret
 
 __all__ = ["Desk", "open_desk"]
 
@@ -45,16 +45,17 @@ def open_desk(
         sandbox: the weakest level that will do, in place of the course's own setting.
 
     Raises:
-        ConfigError: there is no such lesson, or the course's secret is open to others.
+        ConfigError: there is no such lesson, or the course's secret cannot be used.
         LessonError, GradebookError: it is not released as it is now, or the gradebook is locked.
         LedgerError: the ledger cannot be used.
     """
     assignment, url = resolve_lesson(course, lesson), course.coursedir.db_url
     filing = Filing(course, assignment, notebooks_of(course, assignment), sandbox)
     packed = lesson_packs(course, assignment, filing.names, filing.limits, filing.level)
-    secret = read_secret(course.root)
-    if secret is None and any(lesson.choices for _, lesson in packed.values()):
-        say(f"there is no {SECRET}: exercises with variants are graded as the lesson has them")
+    has_variants = any(lesson.choices for _, lesson in packed.values())
+    secret = read_secret(course.root) if has_variants else None
+    if has_variants and secret is None:
+        say(NO_SECRET)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger(course.root / LEDGER, say))
         contexts = {

@@ -62,7 +62,7 @@ ATTEMPTS = {
 }
 TOOLS = {
     "chromium": "the tests open JupyterLab in it; without it they leave that out",
-    "bwrap": "`make hostile` runs stock nbgrader in it, for comparison",
+    "bwrap": "attacks on stock nbgrader run in it, for comparison",
 }
 
 

@@ -46,6 +46,10 @@ class _Upload:
     notebook: str
 
 
+def _id_column(usual: str) -> Unicode[str, str | bytes]:
+    return Unicode(usual, help="The column of the roster that holds ids.").tag(config=True)
+
+
 class _PlatformCollector(FileNameCollectorPlugin):
     """What the platforms have in common: some part of a file's path says whose it is.
 
@@ -58,7 +62,7 @@ class _PlatformCollector(FileNameCollectorPlugin):
     roster = Unicode(
         "", help="A table (CSV) of the platform's, by which a student's number becomes an id."
     ).tag(config=True)
-    id_column = Unicode("", help="The column of the roster that holds ids.").tag(config=True)
+    id_column = _id_column("")
 
     def collect(self, submitted_file: str) -> dict[str, str] | None:
         """Whose notebook a file is, for nbgrader; None for what is not collected."""
@@ -88,10 +92,10 @@ class _PlatformCollector(FileNameCollectorPlugin):
         if path.suffix != NOTEBOOK:
             return
         parts = path.relative_to(folder).parts
-        for part in parts:
+        for depth, part in enumerate(parts, 1):
             if found := self.pattern.fullmatch(part):
                 said = found.groupdict("")
-                uploaded = said["uploaded"] if part is parts[-1] else path.name
+                uploaded = said["uploaded"] if depth == len(parts) else path.name
                 notebook = self._notebook(uploaded.removesuffix(NOTEBOOK))
                 file = int(said.get("file") or 0)
                 yield _Upload(path, said["name"], said["number"], file, notebook)
@@ -156,9 +160,7 @@ class CanvasCollector(_PlatformCollector):
         r"((?P<name>\w*?)_)??(LATE_)?(?P<number>\d+|anon_[A-Za-z0-9]+)_(?P<file>\d+)_(?P<uploaded>.+)"
     )
     number_column = "ID"
-    id_column = Unicode("SIS Login ID", help="The column of the roster that holds ids.").tag(
-        config=True
-    )
+    id_column = _id_column("SIS Login ID")
 
     def _without_roster(self, upload: _Upload) -> str:
         return upload.number
@@ -175,9 +177,7 @@ class MoodleCollector(_PlatformCollector):
         r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_file(_|_(?P<uploaded>.+))?"
     )
     number_column = "Identifier"
-    id_column = Unicode("Email address", help="The column of the roster that holds ids.").tag(
-        config=True
-    )
+    id_column = _id_column("Email address")
 
     def _without_roster(self, upload: _Upload) -> str:
         parts = [upload.name, *[upload.number] * (len(self._numbers[upload.name]) > 1)]

@@ -16,6 +16,7 @@ from nbproctor.canvas import CanvasForm, canvas
 from nbproctor.class_entries import read_entries
 from nbproctor.class_marks import lesson_names, lesson_of, opened_gradebook
 from nbproctor.errors import ConfigError, NbproctorError
+from nbproctor.files import write_whole
 from nbproctor.filing import Filing
 from nbproctor.formats import (
     Exported,
@@ -28,7 +29,6 @@ from nbproctor.gradebook import Course
 from nbproctor.gradescope import VISIBILITIES, GradescopeForm
 from nbproctor.gradescope_zip import grading_there, handing_out
 from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
-from nbproctor.spreadsheet import write_whole
 from nbproctor.variants_secret import read_secret
 
 __all__ = [

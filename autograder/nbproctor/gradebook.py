@@ -30,6 +30,8 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import parse_utc
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 from traitlets import Dict, Enum, TraitError, validate
 from traitlets.config import Config
 
@@ -83,7 +85,7 @@ def _work(coursedir: CourseDirectory, resources: dict[str, Any], limits: Limits)
     )
     lesson = load_lesson(source / notebook, release / notebook)
     submitted = coursedir.format_path(coursedir.submitted_directory, ids["student"], assignment)
-    secret = read_secret(Path(coursedir.root))
+    secret = read_secret(Path(coursedir.root)) if lesson.choices else None
     held = draw(lesson.choices, secret, lesson.name, ids["student"])
     submission = read_submission(Path(submitted) / notebook, lesson, limits, held)
     check_gradebook(coursedir.db_url, lesson, assignment)
@@ -251,6 +253,17 @@ def settings_in(root: Path) -> Iterator[None]:
         raise ConfigError("a setting cannot be used", got=error, where=where) from error
 
 
+def _check_address(db_url: str) -> None:
+    """Raise TraitError where a gradebook cannot be found by its address, whoever asks for it."""
+    try:
+        make_url(db_url).get_dialect().import_dbapi()
+    except (ArgumentError, ImportError) as error:
+        raise TraitError(
+            "c.CourseDirectory.db_url is no address of a database that can be opened here, "
+            f"like sqlite:///gradebook.db: {error}"
+        ) from error
+
+
 class Course:
     """nbgrader's own steps for one course folder.
 
@@ -266,7 +279,9 @@ class Course:
     @cached_property
     def coursedir(self) -> CourseDirectory:
         with settings_in(self.root):
-            return CourseDirectory(config=self.config)
+            coursedir = CourseDirectory(config=self.config)
+            _check_address(coursedir.db_url)
+            return coursedir
 
     @cached_property
     def api(self) -> NbGraderAPI:

@@ -19,11 +19,11 @@ from typing import Any
 
 from nbproctor.config import Limits
 from nbproctor.errors import NbproctorError
+from nbproctor.files import write_whole
 from nbproctor.notebook import HandedIn, read_handed_in
 from nbproctor.records import CellResult, Report, Verdict
 from nbproctor.report import message, place, plain, points
 from nbproctor.sandbox.plan import Level
-from nbproctor.spreadsheet import write_whole
 from nbproctor.work import Grader, LessonPack
 
 __all__ = ["VISIBILITIES", "GradescopeForm", "grade_here", "results_json"]

@@ -20,10 +20,11 @@ from typing import Any
 
 from nbproctor.class_entries import Entry, read_entries
 from nbproctor.class_marks import lesson_of, opened_gradebook
-from nbproctor.errors import ConfigError
+from nbproctor.errors import ConfigError, in_words
+from nbproctor.files import write_page
 from nbproctor.gradebook import Course
 from nbproctor.report import plain, rendered
-from nbproctor.spreadsheet import look_alikes, write_whole
+from nbproctor.spreadsheet import look_alikes
 
 __all__ = ["Board", "Row", "board_of", "board_page", "read_baselines", "write_board"]
 
@@ -96,11 +97,8 @@ def write_board(
     given = baselines or course.root / "data" / "leaderboards" / f"{lesson.name}.json"
     about, rows = read_baselines(given) if baselines or given.is_file() else ("", [])
     board = board_of(lesson.name, facts, rows, about)
-    path = to or course.root / "reports" / f"{lesson.name}_leaderboard.html"
-    if to is None:
-        path.parent.mkdir(exist_ok=True)
-    write_whole(path, board_page(board).encode())
-    return path, board
+    usual = course.root / "reports" / f"{lesson.name}_leaderboard.html"
+    return write_page(board_page(board), to, usual), board
 
 
 def _facts_of(entries: Iterable[Entry]) -> Iterator[Mapping[str, Fact]]:
@@ -193,7 +191,12 @@ def read_baselines(path: Path) -> tuple[str, list[dict[str, Any]]]:
             raise ValueError("a row without a name")
         return str(content.get("about", "")), rows
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError("the baselines cannot be read", got=error, where=path) from error
+        raise ConfigError(
+            "the baselines cannot be read",
+            expected='JSON like {"about": "...", "rows": [{"name": "...", ...}, ...]}',
+            got=in_words(error),
+            where=path,
+        ) from error
 
 
 def board_page(board: Board) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nbproctor.errors import LessonError
+from nbproctor.errors import LessonError, in_words
 from nbproctor.variants import Choice, Scalar, Values, choice_from, defaults, put_in
 
 __all__ = ["Cell", "Lesson", "Role", "cell_text", "load_lesson"]
@@ -225,12 +225,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         if notebook["nbformat"] != 4 or not isinstance(notebook["cells"], list):
-            raise ValueError("not a notebook of format 4")
+            raise ValueError(f"format {notebook['nbformat']}, or no list of cells")
     except FileNotFoundError:
         raise LessonError("a notebook of the lesson is missing", where=path) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LessonError(
-            "a notebook of the lesson cannot be read", got=error, where=path
+            "a notebook of the lesson cannot be read",
+            expected="a notebook of format 4",
+            got=in_words(error),
+            where=path,
         ) from error
     return notebook
 

@@ -7,10 +7,10 @@ from nbproctor.charts import Chart, score_chart, time_chart, verdict_chart
 from nbproctor.class_entries import read_entries
 from nbproctor.class_marks import State, lesson_of, opened_gradebook
 from nbproctor.class_picture import ClassPicture, Line, Listed
+from nbproctor.files import write_page
 from nbproctor.gradebook import Course
 from nbproctor.records import Verdict
 from nbproctor.report import place, plain, rendered
-from nbproctor.spreadsheet import write_whole
 
 __all__ = ["lesson_page", "write_report"]
 
@@ -29,11 +29,8 @@ def write_report(course: Course, asked: str, to: Path | None) -> tuple[Path, Cla
         lesson = lesson_of(gradebook, asked)
         picture = ClassPicture(lesson)
         picture.add_all(read_entries(gradebook, course.coursedir, lesson))
-    path = to or course.root / "reports" / f"{lesson.name}.html"
-    if to is None:
-        path.parent.mkdir(exist_ok=True)
-    write_whole(path, lesson_page(picture).encode())
-    return path, picture
+    usual = course.root / "reports" / f"{lesson.name}.html"
+    return write_page(lesson_page(picture), to, usual), picture
 
 
 def lesson_page(picture: ClassPicture) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 from nbgrader.api import Gradebook, MissingEntry
 
 from nbproctor.config import Limits
-from nbproctor.errors import ConfigError, GradebookError
+from nbproctor.errors import GradebookError
 from nbproctor.gradebook import Course, check_gradebook
 from nbproctor.gradebook_rows import reading
 from nbproctor.lesson import Lesson, load_lesson
-from nbproctor.places import named, path_of
+from nbproctor.places import path_of, the_one_named
 from nbproctor.sandbox.plan import Level
 from nbproctor.work import LessonPack
 
@@ -25,15 +25,8 @@ def resolve_lesson(course: Course, asked: str) -> str:
     """
     sources = path_of(course.coursedir, course.coursedir.source_directory, "*", ".")
     folders = [Path(path) for path in glob.glob(str(sources))]
-    names = sorted(folder.name for folder in folders if folder.is_dir())
-    found = named(asked, names)
-    if len(found) != 1:
-        raise ConfigError(
-            f"no single lesson is called '{asked}'",
-            expected=", ".join(names) or "a lesson",
-            where=sources,
-        )
-    return found[0]
+    names = (folder.name for folder in folders if folder.is_dir())
+    return the_one_named(asked, names, "a lesson", where=sources)
 
 
 def notebooks_of(course: Course, assignment: str) -> list[str]:

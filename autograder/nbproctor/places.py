@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Self
 
 from nbproctor.errors import ConfigError
@@ -28,6 +29,7 @@ __all__ = [
     "named",
     "path_of",
     "submission_digest",
+    "the_one_named",
 ]
 
 COURSE_MARK = "nbgrader_config.py"
@@ -62,15 +64,18 @@ def course_config(root: Path) -> "Config":
     """
     from traitlets.config.loader import PyFileConfigLoader
 
-    if not (root / COURSE_MARK).is_file():
+    path = root / COURSE_MARK
+    if not path.is_file():
         raise ConfigError(f"the folder is no course: it has no {COURSE_MARK}", where=root)
     try:
         config = PyFileConfigLoader(COURSE_MARK, path=str(root)).load_config()
     except Exception as error:  # it is a program
+        lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
         raise ConfigError(
             "the course's settings cannot be read",
+            expected="a Python program that sets nbgrader's options",
             got=f"{type(error).__name__}: {error}",
-            where=root / COURSE_MARK,
+            where=f"{path}, line {lines[-1]}" if lines else path,
         ) from error
     config.CourseDirectory.root = str(root)
     return config
@@ -83,6 +88,25 @@ def named(asked: str, names: Iterable[str]) -> list[str]:
         if found := [n for n in known if n == word] or [n for n in known if n.startswith(word)]:
             return found
     return []
+
+
+def the_one_named(
+    asked: str, names: Iterable[str], otherwise: str, what: str = "lesson", where: object = None
+) -> str:
+    """The one lesson that is called so, or begins so.
+
+    Args:
+        otherwise: what is expected where there is none at all.
+
+    Raises:
+        ConfigError: there is none of that name, or several.
+    """
+    known = sorted(names)
+    found = named(asked, known)
+    if len(found) != 1:
+        expected = ", ".join(known) or otherwise
+        raise ConfigError(f"no single {what} is called '{asked}'", expected=expected, where=where)
+    return found[0]
 
 
 def path_of(coursedir: Any, step: str, assignment: str, student: str) -> Path:

@@ -16,8 +16,8 @@ from typing import Any
 from platformdirs import user_data_path
 
 from nbproctor.errors import ConfigError
+from nbproctor.files import write_whole
 from nbproctor.records import CellResult, Report, Verdict
-from nbproctor.spreadsheet import write_whole
 
 __all__ = ["note_progress", "progress_of", "progress_path"]
 

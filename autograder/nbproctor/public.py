@@ -20,7 +20,7 @@ from nbproctor.errors import BuildError
 
 __all__ = ["BEGIN", "END", "Public", "badges", "public_of", "set_up_cell", "with_badges"]
 
-BEGIN, END = "<!-- badges: made by `make build` -->", "<!-- end of badges -->"
+BEGIN, END = "<!-- badges: made by `nbproctor build` -->", "<!-- end of badges -->"
 COLAB_PICTURE = "https://colab.research.google.com/assets/colab-badge.svg"
 BINDER_PICTURE = "https://mybinder.org/badge_logo.svg"
 

@@ -14,6 +14,7 @@ from nbproctor.classrun import CrewFactory
 from nbproctor.desk import Desk, open_desk
 from nbproctor.due import is_final
 from nbproctor.errors import ConfigError, GradebookError, LedgerError, in_words
+from nbproctor.files import write_page
 from nbproctor.gradebook import Course
 from nbproctor.ledger import digest_of_submission, key_of
 from nbproctor.locks import course_lock
@@ -29,7 +30,6 @@ from nbproctor.proposal import (
 )
 from nbproctor.recorder import Recorder, Student
 from nbproctor.sandbox.plan import NO_SANDBOX, Level
-from nbproctor.spreadsheet import write_whole
 from nbproctor.watching import How, Outcome, Watch
 from nbproctor.work import Done, Job, PageJob
 
@@ -60,10 +60,8 @@ def make_preview(
             watch.say(NO_SANDBOX)
         _fill_ledger(desk, crew_factory, watch)
         proposal = propose(desk)
-        path = _path(course, proposal.lesson)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, proposal.to_json().encode())
-        path.chmod(0o600)  # marks are nobody else's business
+        # Marks are nobody else's business.
+        write_page(proposal.to_json(), None, _path(course, proposal.lesson), private=True)
         return proposal
 
 

@@ -5,11 +5,15 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbproctor.errors import BuildError
 from nbproctor.lesson import load_lesson
+from nbproctor.places import course_config
 from nbproctor.stubs import check_stubs
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
 
 __all__ = ["notebook_bytes", "release_lesson"]
 
@@ -24,6 +28,7 @@ def release_lesson(root: Path, folder: Path, notebook: Any) -> dict[Path, bytes]
 
     Raises:
         BuildError: nbgrader refuses the lesson.
+        ConfigError: the course's settings cannot be read, or used.
         LessonError: what would be released cannot be graded, or a stub differs from its solution.
     """
     name = folder.name
@@ -33,7 +38,7 @@ def release_lesson(root: Path, folder: Path, notebook: Any) -> dict[Path, bytes]
             course / kind / name / f"{name}.ipynb" for kind in ("solutions", "notebooks")
         )
         shutil.copytree(folder, full.parent, ignore=shutil.ignore_patterns(*IGNORED, "*.ipynb"))
-        full.write_bytes(notebook_bytes(_without_hash(notebook)))
+        full.write_bytes(notebook_bytes(notebook))
         _generate_assignment(root, course, folder)
         check_stubs(load_lesson(full, released))
         paths = sorted(p for p in released.parent.rglob("*") if p.is_file())
@@ -47,39 +52,31 @@ def notebook_bytes(notebook: Any) -> bytes:
     return (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
 
 
-def _without_hash(notebook: Any) -> Any:
-    """The hash says when to execute; in a release it would only change without need."""
-    kept = {key: value for key, value in notebook.metadata.items() if key != "nbproctor"}
-    return type(notebook)({**notebook, "metadata": type(notebook)(kept)})
-
-
 def _generate_assignment(root: Path, course: Path, folder: Path) -> None:
     # Five seconds to import, and only a build needs it.
     from nbgrader.converters import GenerateAssignment
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
 
-    config = _course_config(root, course)
+    from nbproctor.gradebook import settings_in
+
+    config = _scratch_config(root, course)
     config.CourseDirectory.assignment_id = folder.name
     log = logging.Logger("nbgrader", logging.ERROR)
     log.addHandler(messages := _Messages())
     try:
-        coursedir = CourseDirectory(config=config, log=log)
-        GenerateAssignment(coursedir=coursedir, config=config, log=log).start()
+        with settings_in(root):
+            coursedir = CourseDirectory(config=config, log=log)
+            GenerateAssignment(coursedir=coursedir, config=config, log=log).start()
     except NbGraderException as error:
         reason = messages.last_exception() or str(error)
         raise BuildError("nbgrader refuses a lesson", got=reason, where=folder) from error
 
 
-def _course_config(root: Path, course: Path) -> Any:
+def _scratch_config(root: Path, scratch: Path) -> "Config":
     """The course's nbgrader options, with every path below a scratch folder."""
-    from traitlets.config import Config
-    from traitlets.config.loader import PyFileConfigLoader
-
-    config = Config()
-    if (root / "nbgrader_config.py").is_file():
-        config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
-    config.CourseDirectory.root = str(course)
+    config = course_config(root)
+    config.CourseDirectory.root = str(scratch)
     config.CourseDirectory.source_directory = "solutions"
     config.CourseDirectory.release_directory = "notebooks"
     config.CourseDirectory.ignore = IGNORED

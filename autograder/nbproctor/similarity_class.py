@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nbproctor.classroom import without_markers
 from nbproctor.errors import ConfigError
+from nbproctor.files import write_page
 from nbproctor.filing import Filing
 from nbproctor.gradebook import Course
 from nbproctor.lesson import Cell, Lesson
@@ -13,7 +14,6 @@ from nbproctor.notebook import answered, parse_submission
 from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
 from nbproctor.report import plain, rendered
 from nbproctor.similarity import Exercise, Measure, Pair, alike
-from nbproctor.spreadsheet import write_whole
 from nbproctor.text import plain_text
 
 __all__ = ["Likeness", "compare_class", "exercises_of", "similarity_lines", "write_similarity"]
@@ -128,9 +128,5 @@ def similarity_page(found: Likeness) -> str:
 
 def write_similarity(found: Likeness, course: Course, to: Path | None) -> Path:
     """Write the page; where it is. It holds students' work: only its owner may read it."""
-    path = to or course.root / "reports" / f"{found.lesson}_similarity.html"
-    if to is None:
-        path.parent.mkdir(exist_ok=True)
-    write_whole(path, similarity_page(found).encode())
-    path.chmod(0o600)
-    return path
+    usual = course.root / "reports" / f"{found.lesson}_similarity.html"
+    return write_page(similarity_page(found), to, usual, private=True)

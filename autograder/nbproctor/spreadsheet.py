@@ -9,19 +9,13 @@ beginning too.
 
 import csv
 import io
-import os
 import re
-import sys
-import tempfile
 import unicodedata
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
 
-from nbproctor.errors import ConfigError
 from nbproctor.text import well_formed
 
-__all__ = ["csv_bytes", "look_alikes", "neutral", "write_whole"]
+__all__ = ["csv_bytes", "look_alikes", "neutral"]
 
 # Also the full-width forms, which spreadsheets of East Asia take for the same signs.
 FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@＝＋－＠])""")
@@ -74,42 +68,3 @@ def _field(value: str | float | None) -> str:
     if isinstance(value, str):
         return neutral(value)
     return f"{round(value, 4) + 0:.4f}".rstrip("0").rstrip(".")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is never seen half written.
-
-    `-` is standard output. Where a link, a device or a pipe stands, it is written to, and stays.
-
-    Raises:
-        ConfigError: it cannot be written there.
-    """
-    try:
-        if str(path) == "-":
-            sys.stdout.buffer.write(data)
-        elif path.is_symlink() or (path.exists() and not path.is_file()):
-            path.write_bytes(data)
-        else:
-            _replace(path, data)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise ConfigError("the file cannot be written", got=why, where=path) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    handle, made = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(made, 0o666 & ~_umask())
-        os.replace(made, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(made)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

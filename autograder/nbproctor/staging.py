@@ -10,10 +10,12 @@
 """
 
 import shutil
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from nbconvert.exporters import HTMLExporter
@@ -23,15 +25,19 @@ from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
+from traitlets import Unicode
 
 from nbproctor.accessible import accessible_page
-from nbproctor.errors import ConfigError, GradebookError, UnfinishedError
+from nbproctor.errors import ConfigError, GradebookError, LessonError, UnfinishedError
 from nbproctor.gradebook_rows import reading
+from nbproctor.lesson import load_lesson
 from nbproctor.locks import course_lock
 from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
 from nbproctor.places import NEW, Place, path_of, submission_digest
 from nbproctor.records import CellResult
 from nbproctor.sealed import read_sealed
+from nbproctor.variants import Choice, Values, draw
+from nbproctor.variants_secret import NO_SECRET, read_secret
 
 __all__ = ["FeedbackExporter", "RecordMarks", "Recorded", "in_stages"]
 
@@ -75,8 +81,17 @@ class Recorded:
                 marks.setdefault((student, name), {})[cell] = score
             return cls(assignment, frozenset(name for (name,) in names), marks)
 
-    def why_unfinished(self, coursedir: CourseDirectory, student: str) -> str:
-        """Why a student's result is not whole; empty if it is."""
+    def why_unfinished(
+        self,
+        coursedir: CourseDirectory,
+        student: str,
+        held: Mapping[str, Values] = MappingProxyType({}),
+    ) -> str:
+        """Why a student's result is not whole; empty if it is.
+
+        Args:
+            held: the variants that the student holds, by notebook; of others nothing is asked.
+        """
         step = coursedir.autograded_directory
         if Place.of(coursedir, step, self.assignment, student).is_disturbed:
             return "grading was interrupted"
@@ -84,9 +99,10 @@ class Recorded:
         names = sorted(name for name in self.notebooks if (handed_in / f"{name}.ipynb").exists())
         if not names:
             return "no notebook of this lesson was handed in"
-        return next(filter(None, (self._why(coursedir, student, name) for name in names)), "")
+        reasons = (self._why(coursedir, student, name, held.get(name)) for name in names)
+        return next(filter(None, reasons), "")
 
-    def _why(self, coursedir: CourseDirectory, student: str, name: str) -> str:
+    def _why(self, coursedir: CourseDirectory, student: str, name: str, held: Values | None) -> str:
         graded = path_of(coursedir, coursedir.autograded_directory, self.assignment, student)
         try:
             result = read_sealed(graded / f"{name}.ipynb")
@@ -94,6 +110,8 @@ class Recorded:
             return error.what
         if result.submission != submission_digest(coursedir, self.assignment, student, name):
             return "another version was handed in since"
+        if held is not None and result.about.get("variant") != held:
+            return "the student holds another variant now"
         return self.disagreement(result.results, student, name)
 
     def disagreement(self, results: Iterable[CellResult], student: str, name: str) -> str:
@@ -155,10 +173,14 @@ class _Staged(BaseConverter):
             command = f"nbgrader {self.command} {self.coursedir.assignment_id}"
             try:
                 stack.enter_context(course_lock(Path(self.coursedir.root), command))
+                self._look_ahead()
             except ConfigError as error:
                 self.log.error("%s", error)
                 raise NbGraderException(str(error)) from error
             super().convert_notebooks()
+
+    def _look_ahead(self) -> None:
+        """What has to be right before the first student; raises ConfigError."""
 
     def place(self, assignment_id: str, student_id: str) -> Place:
         """Where a student's result stands, and where it is made."""
@@ -197,6 +219,26 @@ class _StagedAutograde(_Staged, Autograde):
 
     command = "autograde"
     recorded: Recorded | None = None
+    secret: bytes | None = None
+
+    def _look_ahead(self) -> None:
+        if self._choices:
+            self.secret = read_secret(Path(self.coursedir.root))
+            if self.secret is None:
+                self.log.warning(NO_SECRET)
+
+    @cached_property
+    def _choices(self) -> dict[str, tuple[Choice, ...]]:
+        """By notebook, of those with variants. One that cannot be read is said to be so later."""
+        course, found = self.coursedir, dict[str, tuple[Choice, ...]]()
+        source, release = (
+            path_of(course, step, course.assignment_id, ".")
+            for step in (course.source_directory, course.release_directory)
+        )
+        for path in source.glob("*.ipynb"):
+            with suppress(LessonError):
+                found[path.stem] = load_lesson(path, release / path.name).choices
+        return {name: choices for name, choices in found.items() if choices}
 
     @property
     def _input_directory(self) -> str:
@@ -205,7 +247,11 @@ class _StagedAutograde(_Staged, Autograde):
     def _is_due(self, assignment_id: str, student_id: str) -> bool:
         if self.recorded is None:
             self.recorded = Recorded.read(self.coursedir.db_url, assignment_id)
-        reason = self.recorded.why_unfinished(self.coursedir, student_id)
+        held = {
+            name: draw(choices, self.secret, name, student_id)
+            for name, choices in self._choices.items()
+        }
+        reason = self.recorded.why_unfinished(self.coursedir, student_id, held)
         if reason:
             self.log.info("To be graded, as %s: %s", reason, student_id)
         return bool(reason)
@@ -231,6 +277,9 @@ class FeedbackExporter(HTMLExporter):
     `recorded` is what the gradebook holds: it is read when it is needed and was not given.
     """
 
+    mathjax_url = Unicode("", help="Where pages fetch MathJax 2.7 from; nowhere if empty.").tag(
+        config=True
+    )
     recorded: Recorded | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -252,4 +301,4 @@ class FeedbackExporter(HTMLExporter):
             if differing:
                 raise UnfinishedError(f"{differing}: grade again", where=filename)
         page, made = super().from_filename(filename, resources=resources, **kwargs)
-        return accessible_page(page), made
+        return accessible_page(page, self.mathjax_url), made

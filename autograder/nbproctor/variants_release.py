@@ -10,13 +10,14 @@ from pathlib import Path
 from nbproctor.class_marks import opened_gradebook
 from nbproctor.config import Limits
 from nbproctor.errors import ConfigError
+from nbproctor.files import make_folder, write_whole
 from nbproctor.gradebook import Course
 from nbproctor.lesson import Lesson
 from nbproctor.packing import lesson_packs, notebooks_of, resolve_lesson
 from nbproctor.sandbox.plan import Level
 from nbproctor.text import plain_text
 from nbproctor.variants import Choice, Scalar, draw, literal, put_in_notebook
-from nbproctor.variants_secret import SECRET, read_secret
+from nbproctor.variants_secret import SECRET, note_handed_out, read_secret
 from nbproctor.work import LessonPack
 
 __all__ = ["Holding", "hand_out", "holdings", "students_in", "variant_lines"]
@@ -86,7 +87,8 @@ def students_in(course: Course, roster: Path | None) -> list[str]:
     else:
         where, ids = str(roster), _lines(roster)
     if not ids:
-        raise ConfigError("there is no student", expected="an id in each line", where=where)
+        expected = "students in the gradebook, or in a roster: an id in each line"
+        raise ConfigError("there is no student", expected=expected, where=where)
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise ConfigError("a student stands twice", got=", ".join(twice[:5]), where=where)
     for name in ids:
@@ -100,7 +102,9 @@ def _lines(roster: Path) -> list[str]:
     try:
         text = roster.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("the roster cannot be read", got=error, where=roster) from error
+        expected = "a text with an id in each line"
+        what = "the roster cannot be read"
+        raise ConfigError(what, expected=expected, got=error, where=roster) from error
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
@@ -131,6 +135,7 @@ def hand_out(
     if assignment.secret is None:
         expected = "run: nbproctor variants --new-secret"
         raise ConfigError(f"the course has no {SECRET}", expected=expected, where=course.root)
+    note_handed_out(course.root, assignment.secret)
     written = []
     for student in students:
         files = assignment.files_for(student)
@@ -174,8 +179,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
                 where=path,
             )
     for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+        make_folder((folder / name).parent)
+        write_whole(folder / name, data)
 
 
 def variant_lines(held: Sequence[Holding]) -> Iterator[str]:

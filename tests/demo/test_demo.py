@@ -134,7 +134,7 @@ def test_a_lesson_that_is_not_built_is_named(tmp_path):
     course = course_of_one(tmp_path, "qing")
     for notebook in course.glob("solutions/*/*.ipynb"):
         notebook.unlink()
-    with pytest.raises(ConfigError, match="make build"):
+    with pytest.raises(ConfigError, match="nbproctor build"):
         run_demo(course, show_progress=False)
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from nbproctor.build import build_course
 
+SETTINGS = Path(__file__).parents[2] / "nbgrader_config.py"
+
 LESSON = '''\
 # ---
 # jupyter:
@@ -127,6 +129,7 @@ def make_course(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = root / "solutions" / name
         folder.mkdir(parents=True)
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    shutil.copy(SETTINGS, root)
     (root / "solutions/01_counting/sketch.txt").write_text("a file that belongs to the lesson\n")
     modules = root / "library"
     modules.mkdir()

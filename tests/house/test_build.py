@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from nbproctor.build import Built, build_course, comparable
-from nbproctor.errors import BuildError, LessonError
+from nbproctor.errors import BuildError, ConfigError, LessonError
 from nbproctor.times import time_lessons
 
 SOURCE = Path("solutions/01_counting/01_counting.py")
+CONFIG = "nbgrader_config.py"
 EXECUTED = SOURCE.with_suffix(".ipynb")
 RELEASED = Path("notebooks/01_counting/01_counting.ipynb")
 
@@ -198,31 +199,49 @@ def test_a_notebook_that_a_learner_worked_in_is_not_overwritten(built: Path) -> 
 
 def test_nbgrader_own_command_releases_the_same_notebook(built: Path) -> None:
     """A teacher may run generate_assignment: the check must not call its result stale."""
-    (built / "nbgrader_config.py").write_text(
-        "c = get_config()\n"
-        "c.CourseDirectory.source_directory = 'solutions'\n"
-        "c.CourseDirectory.release_directory = 'notebooks'\n"
-        "c.CourseDirectory.ignore = ['*.py', '.ipynb_checkpoints']\n"
-    )
-    ours = notebook(built / RELEASED)
+    ours = (built / RELEASED).read_bytes()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", "01_counting", "--force"]
     subprocess.run(
         command, cwd=built, env=os.environ | {"PATH": path}, check=True, capture_output=True
     )
-    theirs = notebook(built / RELEASED)
-    assert theirs["metadata"].pop("nbproctor").keys() == {"imports"}
-    assert theirs == ours
+    assert (built / RELEASED).read_bytes() == ours
     assert build(built, "01", check=True) == []
+    edit(built / RELEASED, "Count to two.", "Count to ten.")
+    with pytest.raises(BuildError, match="differs from what its source gives"):
+        build(built, "01", check=True)
 
 
 def test_options_of_the_course_reach_the_release(built: Path) -> None:
-    (built / "nbgrader_config.py").write_text(
-        "c = get_config()\nc.ClearSolutions.code_stub = {'python': 'raise NotImplementedError'}\n"
-    )
+    with (built / CONFIG).open("a") as file:
+        file.write("c.ClearSolutions.code_stub = {'python': 'raise NotImplementedError'}\n")
     counting, _ = build(built)
     assert not counting.executed and counting.written == (RELEASED,)
     assert "YOUR CODE HERE" not in (built / RELEASED).read_text()
+
+
+BROKEN = {
+    "no program": ("c = get_config(", r"SyntaxError"),
+    "it fails": (
+        "\nimport there_is_no_such_module\n",
+        r"there_is_no_such_module(.|\n)*, line \d+$",
+    ),
+    "a value that cannot be": (
+        "c.CourseDirectory.course_id = 3\n",
+        r"cannot be used(.|\n)*course_id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "says"), BROKEN.values(), ids=BROKEN)
+def test_settings_that_cannot_be_used_are_said_to_be_so(
+    course: Path, settings: str, says: str
+) -> None:
+    with (course / CONFIG).open("a") as file:
+        file.write(settings)
+    with pytest.raises(ConfigError, match=rf"(?s)settings?.*{says}") as caught:
+        build(course)
+    assert f"where: {course / CONFIG}" in str(caught.value)
 
 
 FAILING = {

@@ -33,7 +33,7 @@ ORDER = {
         "dense_figures dense_explorer step_explorer challenge_explorer __init__"
     ).split(),
     "nbproctor": (
-        "settings errors config unused accessible heap text init_course spreadsheet trees "
+        "settings errors config files unused accessible heap text init_course spreadsheet trees "
         "scratch variants variants_secret records lesson json_bounds notebook wire outputs "
         "imports versions variants_source source stubs student proxy gradients judge "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.calls "
@@ -51,7 +51,7 @@ ORDER = {
         "bench.courses bench.meter bench.floor bench.spread bench.record bench.arms bench.turns "
         "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes "
         "bench.run bench.simulation bench.summary bench.chart bench.page bench.command "
-        "cli_class cli_results cli_similarity cli_variants cli start __init__"
+        "cli_options cli_class cli_results cli_similarity cli_variants cli start __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
@@ -123,6 +123,12 @@ def test_every_module_of_the_grader_has_its_place_in_the_architecture() -> None:
         if name.rpartition(".")[2] not in named
     }
     assert not missing, "tell their ideas in docs/architecture.md"
+
+
+def test_the_grader_names_commands_that_every_course_has() -> None:
+    """A course made by `nbproctor init` has no Makefile."""
+    modules = PACKAGES["nbproctor"].rglob("*.py")
+    assert not [path.name for path in modules if "`make " in path.read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize(("package", "path"), MODULES)

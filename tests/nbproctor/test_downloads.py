@@ -98,6 +98,18 @@ def test_moodle(collect: Collect) -> None:
 
 
 @pytest.mark.slow
+def test_a_folder_says_whose_and_the_file_in_it_what_also_where_they_are_namesakes(
+    collect: Collect,
+) -> None:
+    name = "Jane Doe_815_assignsubmission_file_tiny.ipynb"
+    files = {f"{name}/{name}": "her own name for it", f"{name}/tiny.ipynb": "the lesson's"}
+    assert collect(files, "MoodleCollector", MOODLE_ROSTER) == {
+        f"jane@x.edu/tiny/{name}": "her own name for it",
+        "jane@x.edu/tiny/tiny.ipynb": "the lesson's",
+    }
+
+
+@pytest.mark.slow
 def test_moodle_without_a_roster(collect: Collect) -> None:
     twins = {f"Participant_{n}_assignsubmission_file_tiny.ipynb": f"{n}" for n in (1, 2)}
     assert collect(MOODLE | twins, "MoodleCollector") == {

@@ -12,6 +12,7 @@ from nbproctor.cli import main
 from nbproctor.errors import ConfigError
 from nbproctor.init_course import FILES, LESSON, TEMPLATES, make_course
 from nbproctor.places import course_config
+from nbproctor.variants_secret import HANDED_OUT, SECRET
 
 
 def test_every_template_becomes_a_file(tmp_path: Path) -> None:
@@ -22,6 +23,8 @@ def test_every_template_becomes_a_file(tmp_path: Path) -> None:
     )
     assert all("@COURSE@" not in path.read_text(encoding="utf-8") for path in made)
     assert (tmp_path / "deep/means/README.md").read_text().startswith("# means\n")
+    ignored = (tmp_path / "deep/means/.gitignore").read_text().splitlines()
+    assert f"/{SECRET}" in ignored and f"/{HANDED_OUT.partition('/')[0]}/" in ignored
 
 
 def test_the_name_is_the_folders_or_a_given_one(tmp_path: Path) -> None:

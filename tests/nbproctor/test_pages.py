@@ -1,8 +1,10 @@
 """Pages of feedback made from bytes: those of nbgrader's own command, or none."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from typing import Any
 
 import classes
@@ -71,6 +73,31 @@ def test_a_page_is_that_of_nbgraders_command(made: Made) -> None:
     # 0 for double, 1.5 and 0.125 for half, 1.25 by hand, less 0.5; nbgrader rounds to two digits
     for text in (b"2.38 / 7.0", b"1.62 / 3.0", b"1.25 / 2.0", b"Why, at all?"):
         assert text in page, text
+
+
+class Fetches(HTMLParser):
+    """What a browser fetches for a page by itself: all but links that somebody follows."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.found: list[str] = re.findall(r"(?:url\(|@import)\s*['\"]?([^'\")\s]+)", page.decode())
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = {"src", "srcset", "poster", "data", "background", *(["href"] if tag != "a" else [])}
+        self.found += [value or "" for name, value in attrs if name in names]
+
+    @property
+    def elsewhere(self) -> list[str]:
+        return [address for address in self.found if re.match(r"(\w+:)?//", address)]
+
+
+def test_a_page_fetches_nothing_from_elsewhere_unless_it_is_told_to(made: Made) -> None:
+    assert Fetches(made.page).elsewhere == [] and b"<script" not in made.page
+    address = "https://course.example/MathJax.js?config=TeX-AMS_CHTML&x"
+    page = page_of(made, more={"HTMLExporter": {"mathjax_url": address}})
+    assert Fetches(page).elsewhere == [address]
+    assert b"<script async src=" in page and b"init_mathjax();" in page
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from nbproctor.records import CellResult, Report, Verdict
 from nbproctor.report import (
     SYMBOLS,
+    TEMPLATES,
     StudentRow,
     check_lines,
     check_page,
@@ -94,6 +95,15 @@ def test_no_terminal_sequence_or_change_of_direction_is_left(page):
     text = html.unescape(page)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
     assert "[31" not in text and "example.org" not in text
+
+
+def test_no_template_names_anything_to_be_fetched_from_elsewhere():
+    found = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.html")}
+    assert "default-src 'none'" in found["base.html"] and len(found) > 6
+    fetched = re.compile(r"""(?:src|srcset|href|url|@import)\s*[=(]?\s*["']?\s*(?:\w+:)?//""")
+    assert fetched.search('<script src="https://x.example/">')
+    assert fetched.search("url(//x.example/)")
+    assert not {name: fetched.findall(text) for name, text in found.items() if fetched.search(text)}
 
 
 @pytest.mark.parametrize("page", pages(), ids=["check", "class", "course"])

@@ -33,12 +33,24 @@ def no_level(folder: Path) -> None:
         file.write("\nc.RebuildingExporter.sandbox = 'fulll'\n")
 
 
+def no_address(folder: Path) -> None:
+    with (folder / "nbgrader_config.py").open("a") as file:
+        file.write("\nc.CourseDirectory.db_url = 'gradebook.db'\n")
+
+
+def no_driver(folder: Path) -> None:
+    with (folder / "nbgrader_config.py").open("a") as file:
+        file.write("\nc.CourseDirectory.db_url = 'nothing://localhost/gradebook'\n")
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
         (no_database, "the gradebook cannot be read"),
         (no_program, "the course's settings cannot be read"),
         (no_level, "a setting cannot be used"),
+        (no_address, "Could not parse SQLAlchemy URL"),
+        (no_driver, "c.CourseDirectory.db_url is no address of a database that can be opened here"),
     ],
 )
 @pytest.mark.parametrize("command", [["grade"], ["regrade", "--preview"]], ids="_".join)

@@ -2,14 +2,10 @@
 
 import csv
 import io
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from nbproctor.errors import ConfigError
-from nbproctor.spreadsheet import csv_bytes, look_alikes, neutral, write_whole
+from nbproctor.spreadsheet import csv_bytes, look_alikes, neutral
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠x", " =1", '"=1', "'-1"]
 
@@ -51,30 +47,3 @@ def test_rows_are_read_back_as_they_were():
         ["a,b", 'say "x"', "", "2.5", "0", "0.3333", "0"],
         ["line<U+000A>end", "", "1", "2", "3", "4", "5"],
     ]
-
-
-def test_a_file_is_replaced_whole(tmp_path):
-    target = tmp_path / "grades.csv"
-    target.write_text("old")
-    write_whole(target, b"new")
-    assert target.read_bytes() == b"new" and list(tmp_path.iterdir()) == [target]
-
-
-def test_links_and_pipes_are_written_to_and_stay(tmp_path):
-    target, link = tmp_path / "grades.csv", tmp_path / "link"
-    link.symlink_to(target)
-    write_whole(link, b"new")
-    assert link.is_symlink() and target.read_bytes() == b"new"
-    program = "from pathlib import Path; from nbproctor.spreadsheet import write_whole; "
-    program += "write_whole(Path('/dev/stdout'), b'a,b'); write_whole(Path('-'), b'c')"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
-    assert done.stdout == b"a,bc" and Path("/dev/stdout").is_symlink()
-
-
-def test_a_file_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("x")
-    for target in (tmp_path / "no" / "x.csv", tmp_path, tmp_path / "file" / "x.csv"):
-        with pytest.raises(ConfigError, match=r"cannot be written(.|\n)*where: ") as failed:
-            write_whole(target, b"x")
-        assert str(target) in str(failed.value)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]

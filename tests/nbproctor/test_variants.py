@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import stat
 import zipfile
 from collections import Counter
@@ -40,7 +41,15 @@ from nbproctor.variants import (
     put_in_notebook,
 )
 from nbproctor.variants_release import hand_out, holdings, students_in, variant_lines
-from nbproctor.variants_secret import SECRET, make_secret, read_secret, write_secret
+from nbproctor.variants_secret import (
+    HANDED_OUT,
+    NO_SECRET,
+    SECRET,
+    make_secret,
+    note_handed_out,
+    read_secret,
+    write_secret,
+)
 from nbproctor.watching import Quiet
 from nbproctor.work import Grader, Job, LessonPack
 
@@ -221,6 +230,24 @@ def test_a_short_secret_is_none(tmp_path: Path) -> None:
 # --- a lesson in variants
 
 
+def test_a_course_takes_no_other_secret_than_the_one_it_handed_out_with(tmp_path: Path) -> None:
+    path = write_secret(tmp_path, KEY.decode())
+    note_handed_out(tmp_path, KEY)
+    assert read_secret(tmp_path) == KEY
+    mark = tmp_path / HANDED_OUT
+    assert stat.S_IMODE(mark.stat().st_mode) == 0o600
+    assert KEY not in mark.read_bytes() and bytes.fromhex(mark.read_text())
+    path.unlink()
+    for step in (read_secret, make_secret):  # another one would only hide that it is gone
+        with pytest.raises(ConfigError, match=rf"another secret(.|\n)*got: no {SECRET}"):
+            step(tmp_path)
+    write_secret(tmp_path, KEY.decode()[::-1])
+    with pytest.raises(ConfigError, match=r"another secret(.|\n)*with another content"):
+        read_secret(tmp_path)
+    mark.unlink()  # a new course in the old folder
+    assert read_secret(tmp_path) == KEY[::-1]
+
+
 def test_text_stub_solution_and_test_follow_from_one_source(tmp_path: Path) -> None:
     loaded, _ = lesson(tmp_path, VARIED)
     varied = loaded.varied({"FACTOR": 7, "KIND": "cube", "EXPONENT": 3})
@@ -390,6 +417,13 @@ def somebody_with(**wanted: object) -> str:
     raise AssertionError(f"nobody holds {wanted}")
 
 
+def with_another_secret(folder: Path, to: Path) -> Course:
+    """A copy of a course as it is now, with another secret."""
+    shutil.copytree(folder, to, ignore=shutil.ignore_patterns(SECRET))
+    write_secret(to, KEY.decode()[::-1])
+    return Course(to)
+
+
 @pytest.mark.slow
 def test_every_variant_is_graded_by_its_own_tests(varied: Path) -> None:
     """Also as a node of a cluster does it, which is told values and never a secret."""
@@ -465,6 +499,7 @@ def test_a_class_is_graded_alike_by_both_commands_and_again_with_another_secret(
     # Whoever holds something else now is graded again, and only they.
     grade(varied)  # what nbgrader's command wrote is not the ledger's: once more
     (varied / SECRET).unlink()
+    (varied / HANDED_OUT).unlink(missing_ok=True)
     try:
         assert main(["grade", "tiny", "--course", str(varied), "--quiet"]) == 0
         assert f"there is no {SECRET}" in "".join(capsys.readouterr())
@@ -472,6 +507,37 @@ def test_a_class_is_graded_alike_by_both_commands_and_again_with_another_secret(
     finally:
         write_secret(varied, KEY.decode())
     assert grade(varied) == by_us
+
+
+@pytest.mark.slow
+def test_nbgraders_own_command_takes_no_other_secret_and_says_that_there_is_none(
+    varied: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / "course"
+    shutil.copytree(varied, folder, ignore=shutil.ignore_patterns(".nbproctor", "[sa]*ed"))
+    five = somebody_with(FACTOR=5, KIND="square")
+    submit(folder, five, fill(given(handed_out(folder), FIVE), right(FIVE)))
+
+    def autograde() -> dict[str, Any]:
+        found: dict[str, Any] = Course(folder).api.autograde("tiny", "*", force=False)
+        return found
+
+    assert autograde()["success"] and scores(folder)[five] == [2.0, 3.0]
+    secret = (folder / SECRET).rename(tmp_path / "aside")
+    answer = autograde()  # nobody said yet that variants were handed out: graded as for all
+    assert answer["success"] and NO_SECRET in answer["log"]
+    assert scores(folder)[five] == [0.0, 3.0]
+    note_handed_out(folder, KEY)
+    for spoil in (lambda: None, lambda: write_secret(folder, "some other secret than that")):
+        spoil()
+        answer = autograde()
+        assert not answer["success"] and "Traceback" not in answer["log"]
+        assert "variants were handed out with another secret" in answer["log"]
+        assert main(["grade", "tiny", "--course", str(folder)]) == 2
+        assert "variants were handed out with another secret" in capsys.readouterr().err
+        assert scores(folder)[five] == [0.0, 3.0]
+    secret.rename(folder / SECRET)
+    assert autograde()["success"] and scores(folder)[five] == [2.0, 3.0]
 
 
 @pytest.mark.slow
@@ -495,6 +561,8 @@ def test_an_autograder_that_does_not_know_students_is_refused(varied: Path) -> N
 def test_every_student_is_handed_out_a_notebook_of_their_own(varied: Path, tmp_path: Path) -> None:
     students = [f"s{n}" for n in range(12)]
     hand_out(Course(varied), "tiny", students, tmp_path)
+    with pytest.raises(ConfigError, match="another secret"):
+        hand_out(with_another_secret(varied, tmp_path / "course"), "tiny", students, tmp_path)
     held = {h.student: h.values["tiny"] for h in holdings(Course(varied), "tiny", students)}
     assert len({json.dumps(values) for values in held.values()}) > 3
     released = handed_out(varied)
@@ -510,6 +578,15 @@ def test_every_student_is_handed_out_a_notebook_of_their_own(varied: Path, tmp_p
     with pytest.raises(ConfigError, match=r"there already(.|\n)*s3"):
         hand_out(Course(varied), "tiny", students, tmp_path)
     assert (tmp_path / "s3" / "tiny" / "tiny.ipynb").read_text() == "worked in"
+
+
+def test_what_cannot_be_written_is_said(varied: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for to in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigError, match=r"cannot be made(.|\n)*where: .*/file"):
+            hand_out(Course(varied), "tiny", ["ann"], to)
+    with pytest.raises(ConfigError, match="the secret cannot be written"):
+        make_secret(tmp_path / "nowhere")
 
 
 def test_archives_hold_the_same_and_are_the_same_each_time(varied: Path, tmp_path: Path) -> None:
@@ -562,14 +639,12 @@ def test_commands_say_who_holds_what(
 
 
 def test_without_a_secret_nothing_is_handed_out(varied: Path, tmp_path: Path) -> None:
-    (varied / SECRET).unlink()
-    try:
-        with pytest.raises(ConfigError, match="nbproctor variants --new-secret"):
-            hand_out(Course(varied), "tiny", ["ann"], tmp_path)
-        (only,) = holdings(Course(varied), "tiny", ["ann"])
-        assert only.values["tiny"]["FACTOR"] == 3
-    finally:
-        write_secret(varied, KEY.decode())
+    folder = tmp_path / "course"
+    shutil.copytree(varied, folder, ignore=shutil.ignore_patterns(".nbproctor", SECRET))
+    with pytest.raises(ConfigError, match="nbproctor variants --new-secret"):
+        hand_out(Course(folder), "tiny", ["ann"], tmp_path)
+    (only,) = holdings(Course(folder), "tiny", ["ann"])
+    assert only.values["tiny"]["FACTOR"] == 3
 
 
 def test_lines_count_how_often_each_variant_was_drawn(varied: Path) -> None:
