@@ -55,7 +55,7 @@ def test_the_lock_holds_everything_that_the_project_asks_for() -> None:
 
 
 def test_the_lock_leaves_out_what_nothing_uses() -> None:
-    """It would make the start of nbgrader's commands and of JupyterLab twice as long."""
+    """nbgrader's commands and JupyterLab would start about a second later."""
     names = {requirement.partition("==")[0] for requirement in locked()}
     assert UNUSED and not {distribution(name) for name in UNUSED} & names
 
