@@ -12,20 +12,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from accessible import LAPTOP, chromium
+
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted(path.stem for path in ROOT.glob("notebooks/*/*.ipynb"))
 MODEL, START = "02_residual_block", "00_start"
 
-BROWSER_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 NOTEBOOK = "const book = window.jupyterapp.shell.currentWidget.content;"
+OPEN = "async path => { await window.jupyterapp.commands.execute('docmanager:open', {path}); }"
+READY = """path => {
+  const shown = window.jupyterapp?.shell.currentWidget;
+  return shown?.context?.path === path && shown.content.widgets.length > 10
+    && shown.sessionContext.session?.kernel;
+}"""
+CLOSE = """async () => {
+  const shown = window.jupyterapp.shell.currentWidget;
+  await shown.sessionContext.shutdown();
+  shown.dispose();
+}"""
 RUN_CELL = (
     f"async n => {{ {NOTEBOOK} book.activeCellIndex = n;"
     " await window.jupyterapp.commands.execute('notebook:run-cell'); }"
@@ -94,25 +98,29 @@ def jupyterlab(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def browser_page() -> Iterator[Any]:
-    """An empty page, as wide as a laptop's."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
-        yield browser.new_page(viewport={"width": 1366, "height": 900})
-        browser.close()
+    """An empty page of a browser of its own, as wide as a laptop's."""
+    with chromium() as browser:
+        yield browser.new_page(viewport=LAPTOP)
 
 
 def open_lesson(page: Any, files: str, lesson: str) -> list[str]:
-    """Open a lesson and wait for its kernel: the text of each code cell, "" for others."""
-    page.goto(f"{files}/{lesson}/{lesson}.ipynb?token=t&reset")
-    page.wait_for_selector(".jp-Notebook", timeout=180_000)
-    page.wait_for_function(
-        f"() => {{ {NOTEBOOK} return book.widgets.length > 10"
-        " && window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel; }",
-        timeout=180_000,
-    )
+    """Open a lesson and wait for its kernel: the text of each code cell, "" for others.
+
+    By its address in an empty page; in JupyterLab, if the page has it open already.
+    """
+    path = f"{lesson}/{lesson}.ipynb"
+    if page.url == "about:blank":
+        page.goto(f"{files}/{path}?token=t&reset")
+        page.wait_for_selector(".jp-Notebook", timeout=180_000)
+    else:
+        page.evaluate(OPEN, path)
+    page.wait_for_function(READY, arg=path, timeout=180_000)
     return sources(page)
+
+
+def close_lesson(page: Any) -> None:
+    """Close the notebook that is shown, unsaved as it is, and end its kernel."""
+    page.evaluate(CLOSE)
 
 
 def run_cell(page: Any, n: int) -> None:

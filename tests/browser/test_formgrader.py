@@ -12,8 +12,9 @@ from typing import Any
 
 import nbformat
 import pytest
+from accessible import CHROMIUM, LAPTOP
 from fixtures import fill
-from lab import BROWSER_OPTIONS, CHROMIUM, wait_for
+from lab import wait_for
 from nbgrader.api import Gradebook
 
 from nbproctor.build import build_course
@@ -80,19 +81,15 @@ def formgrader(course: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(formgrader: str) -> Iterator[Any]:
+def page(formgrader: str, browser: Any) -> Iterator[Any]:
     """A page of a browser that is logged in, and fetches nothing from elsewhere."""
-    from playwright.sync_api import sync_playwright
-
     home = formgrader.removesuffix("/formgrader")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
-        made = browser.new_page(viewport={"width": 1366, "height": 900})
-        made.set_default_timeout(180_000)
-        made.route(re.compile(f"^(?!{re.escape(home)})http"), lambda route: route.abort())
-        made.goto(f"{formgrader}/gradebook?token=t")
-        yield made
-        browser.close()
+    made = browser.new_page(viewport=LAPTOP)
+    made.set_default_timeout(180_000)
+    made.route(re.compile(f"^(?!{re.escape(home)})http"), lambda route: route.abort())
+    made.goto(f"{formgrader}/gradebook?token=t")
+    yield made
+    made.close()
 
 
 def open_submission(page: Any, score: str) -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accessible import CHROMIUM, LAPTOP
 from explorers import measure, watched
 from lab import (
-    CHROMIUM,
     INSERT_BELOW,
     LESSONS,
     MODEL,
     SAVE,
     START,
     WRITE,
-    browser_page,
+    close_lesson,
     jupyterlab,
     open_lesson,
     outputs,
@@ -26,6 +26,7 @@ THEME = (
     "async name => await window.jupyterapp.commands.execute("
     "'apputils:change-theme', {theme: `JupyterLab ${name}`})"
 )
+HAS_THEME = "name => document.body.dataset.jpThemeName === `JupyterLab ${name}`"
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,9 +41,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def page() -> Iterator[Any]:
-    with browser_page() as opened:
-        yield opened
+def page(browser: Any) -> Iterator[Any]:
+    """A page of a learner who was never here."""
+    opened = browser.new_page(viewport=LAPTOP)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def same_page(browser: Any) -> Iterator[Any]:
+    """A page that stays open: loading JupyterLab takes as long as all that an explorer does."""
+    opened = browser.new_page(viewport=LAPTOP)
+    yield opened
+    opened.close()
 
 
 def test_the_lesson_runs_and_its_widget_moves(page: Any, files: str, tmp_path: Path) -> None:
@@ -71,25 +82,30 @@ def test_the_lesson_runs_and_its_widget_moves(page: Any, files: str, tmp_path: P
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_every_lesson_has_an_explorer_that_fits_the_page_and_obeys_the_keyboard(
-    page: Any, files: str, lesson: str, tmp_path: Path
+    same_page: Any, files: str, lesson: str, tmp_path: Path
 ) -> None:
+    page = same_page
     found = watched(page, files, lesson)
     picture = page.locator(
         ".jp-OutputArea img.widget-image, .jp-OutputArea .widget-image img"
     ).first
     shown, drawn = picture.evaluate("image => [image.clientWidth, image.naturalWidth]")
     assert 0 < shown <= drawn
-    page.evaluate(THEME, "Light")
-    page.wait_for_timeout(500)
+    change_theme(page, "Light")
     page.screenshot(path=str(tmp_path / "light.png"))
     assert len({control.name for control in found}) == len(found) >= 3
     for control in found:
         before = picture.get_attribute("src")
         measure(page, control, steps=1)
         assert picture.get_attribute("src") != before, control.name
-    page.evaluate(THEME, "Dark")
-    page.wait_for_timeout(500)
+    change_theme(page, "Dark")
     page.screenshot(path=str(tmp_path / "dark.png"))
+    close_lesson(page)
+
+
+def change_theme(page: Any, name: str) -> None:
+    page.evaluate(THEME, name)
+    page.wait_for_function(HAS_THEME, arg=name, timeout=60_000)
 
 
 def test_the_first_start_asks_nothing(page: Any, files: str) -> None:

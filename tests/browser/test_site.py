@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accessible import CHROMIUM, LAPTOP, PHONE, chromium, grave_findings
+from accessible import CHROMIUM, LAPTOP, PHONE, grave_findings
 
 from nbproctor.source import find_sources, read_source
 
@@ -58,12 +58,6 @@ def address(built: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
-
-
 def opened(browser: Any, address: str, size: dict[str, int] = LAPTOP, scheme: str = "light") -> Any:
     """A page whose requests are all noted down, in `page.asked`, and its errors in `page.said`."""
     page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
@@ -85,8 +79,10 @@ def test_every_page_loads_from_the_site_alone_fits_and_shows_its_formulas(
 ) -> None:
     names = pages_of(built)
     assert len(names) > 20
+    page = opened(browser, f"{address}/{names[0]}", PHONE)
     for name in names:
-        page = opened(browser, f"{address}/{name}", PHONE)
+        page.set_viewport_size(PHONE)
+        page.goto(f"{address}/{name}")
         assert wrong_formulas(page) == [], name
         for size in (PHONE, LAPTOP):
             page.set_viewport_size(size)
@@ -94,7 +90,7 @@ def test_every_page_loads_from_the_site_alone_fits_and_shows_its_formulas(
         elsewhere = [url for url in page.asked if not url.startswith((address, "data:"))]
         assert elsewhere == [], name
         assert page.said == [], name
-        page.context.close()
+    page.context.close()
 
 
 def wrong_formulas(page: Any) -> list[str]:

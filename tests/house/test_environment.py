@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from nbproctor.imports import imported_modules
+from nbproctor.unused import UNUSED
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -51,6 +52,12 @@ def test_the_lock_holds_everything_that_the_project_asks_for() -> None:
         asked += extra
     names = {distribution(requirement) for requirement in asked}
     assert names <= {requirement.partition("==")[0] for requirement in locked()}
+
+
+def test_the_lock_leaves_out_what_nothing_uses() -> None:
+    """nbgrader's commands and JupyterLab would start about a second later."""
+    names = {requirement.partition("==")[0] for requirement in locked()}
+    assert UNUSED and not {distribution(name) for name in UNUSED} & names
 
 
 @pytest.mark.parametrize(
