@@ -17,6 +17,7 @@ SCHEME = re.compile(r"### BEGIN MARK SCHEME\n(.*?)### END MARK SCHEME\n?", re.DO
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION\n?", re.DOTALL)
 MARKER = re.compile(r"^[ \t]*### (?:BEGIN|END) [A-Z ]+\n?", re.MULTILINE)
 FORMULA = re.compile(r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|(?P<inline>\$[^$]+\$)", re.DOTALL)
+OTHER_LESSON = re.compile(r"\]\(\.\./(\w+)/\1\.ipynb\)")  # here they stand in one folder
 MACHINE = ("application/vnd.jupyter.widget-view+json",)
 
 
@@ -48,8 +49,8 @@ def lesson_page(released: Lesson, executed: Lesson) -> Lesson:
     if [cell["id"] for cell in cells] != [cell["id"] for cell in done]:
         raise SiteError(
             f"lesson {name}: the released notebook and the executed one have other cells. Was its "
-            "source changed? Then run `make build`. Was the one in notebooks/ worked in? Keep a copy "
-            "elsewhere, and put back what was released: `git checkout notebooks`"
+            "source changed? Then run `make build`. Was the one in notebooks/ worked in? Keep a "
+            "copy elsewhere, and put back what was released: `git checkout notebooks`"
         )
     page = [new for pair in zip(cells, done, strict=True) for new in _on_page(*pair)]
     metadata = {key: executed["metadata"][key] for key in ("kernelspec", "language_info", "lesson")}
@@ -127,7 +128,8 @@ def _alt(cell: Cell) -> dict[str, Any]:
 
 
 def _prose(cell_id: str, text: str) -> Cell:
-    return {"cell_type": "markdown", "id": cell_id, "metadata": {}, "source": whole_formulas(text)}
+    text = OTHER_LESSON.sub(r"](\1.ipynb)", whole_formulas(text))
+    return {"cell_type": "markdown", "id": cell_id, "metadata": {}, "source": text}
 
 
 def _text(cell: Cell) -> str:

@@ -176,12 +176,12 @@ plusx.progress()
 #
 # Lessons 01 to 03 stand on each other. After them the others can be read in any order.
 #
-# - **01 Degradation**: why deeper is worse without a skip, and what it is not.
-# - **02 The residual block**: the block, its shapes, its gradients, ResNets of your own.
-# - **03 Bottlenecks**: less work per block; ResNet-50; what a multiply-add costs.
-# - **04 Identity mappings**: what the skip must not do; Highway networks; starts near the identity.
-# - **05 Unraveled**: a residual network as very many short paths.
-# - **06 Transformer residuals**: the same line in every transformer.
-# - **07 Dense and U-shaped**: features kept instead of added; long skips that carry detail.
-# - **08 Continuous depth**: a block as one step of a differential equation; memory and recomputing.
-# - **09 The depth challenge**: ten thousand parameters, the best network wins; how to read a leaderboard.
+# - **[01 Degradation](../01_degradation/01_degradation.ipynb)**: why deeper is worse without a skip, and what it is not.
+# - **[02 The residual block](../02_residual_block/02_residual_block.ipynb)**: the block, its shapes, its gradients, ResNets of your own.
+# - **[03 Bottlenecks](../03_bottlenecks/03_bottlenecks.ipynb)**: less work per block; ResNet-50; what a multiply-add costs.
+# - **[04 Identity mappings](../04_identity_mappings/04_identity_mappings.ipynb)**: what the skip must not do; Highway networks; starts near the identity.
+# - **[05 Unraveled](../05_unraveled/05_unraveled.ipynb)**: a residual network as very many short paths.
+# - **[06 Transformer residuals](../06_transformer_residuals/06_transformer_residuals.ipynb)**: the same line in every transformer.
+# - **[07 Dense and U-shaped](../07_dense_and_unet/07_dense_and_unet.ipynb)**: features kept instead of added; long skips that carry detail.
+# - **[08 Continuous depth](../08_continuous_depth/08_continuous_depth.ipynb)**: a block as one step of a differential equation; memory and recomputing.
+# - **[09 The depth challenge](../09_depth_challenge/09_depth_challenge.ipynb)**: ten thousand parameters, the best network wins; how to read a leaderboard.

@@ -189,6 +189,11 @@ def test_without_a_grader_the_message_says_where_there_is_one(notebook, monkeypa
         plusx.check(notebook)
 
 
+def test_a_notebook_without_its_course_says_what_is_missing(notebook):
+    with pytest.raises(ArgumentError, match="stands alone.*\\n.*nbgrader_config.py"):
+        plusx.check(notebook)
+
+
 def test_a_widget_shows_the_newest_result(notebook, monkeypatch):
     grader(monkeypatch, json.dumps(RESULT))
     done = Check(notebook)
@@ -211,7 +216,11 @@ def lessons(folder, *names):
         path = folder / "notebooks" / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True)
         header = {"title": f"About {name[3:]}", "minutes": 60, "points": 20}
-        path.write_text(json.dumps({"cells": [], "metadata": {"lesson": header}}))
+        cells = [
+            code("assert f()", grade_id="test_f", grade=True, solution=False, points=18),
+            code("", grade_id="question", grade=True, solution=True, points=2),
+        ]
+        path.write_text(json.dumps({"cells": cells, "metadata": {"lesson": header}}))
     return folder
 
 
@@ -229,9 +238,9 @@ def test_progress_is_what_was_checked(tmp_path, monkeypatch):
     keep(tmp_path, monkeypatch, KEPT)
     monkeypatch.chdir(lessons(tmp_path, "01_a", "02_b") / "notebooks" / "01_a")
     assert str(plusx.progress()).splitlines() == [
-        "01 About a   60 min     0 of 20 points  not checked yet",
+        "01 About a   60 min     0 of 18 points  not checked yet",
         "02 About b   60 min     9 of 18 points  2026-11-21",
-        "9 of 38 points from tests",
+        "9 of 36 points from tests",
     ]
     bundle = plusx.progress(tmp_path)._repr_mimebundle_()
     assert bundle["text/html"].count("<tr>") == 3 and "alt='Your share" in bundle["text/html"]

@@ -107,7 +107,8 @@ def wrong_block_counts(block: Any) -> dict[str, int]:
         "a convolution has a bias: the norm after it makes it useless": count + width,
         "a norm is missing: one follows each convolution, the projection's too": count - 2 * width,
         "the norms of the branch are missing, or have no scale and shift": count - 4 * width,
-        "a convolution is missing: the branch has two (a Python list hides its modules)": count - 9 * width * width,
+        "a convolution is missing: the branch has two (a Python list hides its modules)": count
+        - 9 * width * width,
     }
     if not _has_projection(block):
         return wrong | {"there is a projection: this shortcut has no weights": count + projection}

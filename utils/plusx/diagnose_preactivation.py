@@ -23,7 +23,8 @@ def wrong_unit_counts(in_channels: int, out_channels: int, stride: int = 1) -> d
         "a norm is missing: one stands before each 3x3 convolution": count - 2 * D,
         "the first norm is missing: it stands before conv1": count - 2 * C,
         "the norms are missing, or have no scale and shift": count - 2 * C - 2 * D,
-        "a convolution is missing: the branch has two (a Python list hides its modules)": count - 9 * D * D,
+        "a convolution is missing: the branch has two (a Python list hides its modules)": count
+        - 9 * D * D,
     }
     if changes:
         return {

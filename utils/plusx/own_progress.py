@@ -134,9 +134,7 @@ def _standings(folder: Path, reached: dict[str, Any]) -> list[Standing]:
     return found
 
 
-def _standing(
-    name: str, header: dict[str, Any], points: float, entry: dict[str, Any]
-) -> Standing:
+def _standing(name: str, header: dict[str, Any], points: float, entry: dict[str, Any]) -> Standing:
     return Standing(
         name,
         str(header.get("title", name)),
