@@ -190,7 +190,7 @@ def test_without_a_grader_the_message_says_where_there_is_one(notebook, monkeypa
 
 
 def test_a_notebook_without_its_course_says_what_is_missing(notebook):
-    with pytest.raises(ArgumentError, match="stands alone.*\\n.*nbgrader_config.py"):
+    with pytest.raises(ArgumentError, match=r"stands alone(.|\n)*nbgrader_config\.py"):
         plusx.check(notebook)
 
 
