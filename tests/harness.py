@@ -13,8 +13,8 @@ from typing import Any
 
 import plusx
 from nbproctor.config import Limits
-from nbproctor.judge import Judge, Outcome
-from nbproctor.lesson import Cell, Lesson
+from nbproctor.course.lesson import Cell, Lesson
+from nbproctor.remote.judge import Judge, Outcome
 
 LIBRARIES = ("torch", "torchvision", "matplotlib.pyplot", "sklearn.datasets")
 LIMITS = Limits(call_timeout_s=60, test_timeout_s=120)
@@ -28,7 +28,7 @@ def _context() -> multiprocessing.context.ForkServerContext:
     """
     context = multiprocessing.get_context("forkserver")
     own = [f"plusx.{module.name}" for module in iter_modules(plusx.__path__)]
-    context.set_forkserver_preload(["nbproctor.student", *LIBRARIES, *own])
+    context.set_forkserver_preload(["nbproctor.remote.student", *LIBRARIES, *own])
     return context
 
 
@@ -36,7 +36,7 @@ def _student(sources: list[str], sockets: list[socket.socket]) -> None:
     """What a student kernel does: run cells (an error ends its cell only), then answer."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
-    from nbproctor.student import StudentEnd
+    from nbproctor.remote.student import StudentEnd
 
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for n, source in enumerate(sources):

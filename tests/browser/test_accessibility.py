@@ -10,14 +10,14 @@ from test_regrade import change_of
 from test_report import EVERY_VERDICT, row
 from test_similarity import DISGUISES, FOUR, HONEST, ONE, exercise
 
-from nbproctor.gradebook import Course
-from nbproctor.lesson_report import write_report
-from nbproctor.proposal import Proposal
-from nbproctor.records import Verdict
-from nbproctor.regrade_report import regrade_page
-from nbproctor.report import check_page, class_page, course_page
-from nbproctor.similarity import Exercise, Measure, alike
-from nbproctor.similarity_class import Likeness, similarity_page
+from nbproctor.classes.proposal import Proposal
+from nbproctor.classes.regrade_report import regrade_page
+from nbproctor.classes.similarity import Exercise, Measure, alike
+from nbproctor.classes.similarity_class import Likeness, similarity_page
+from nbproctor.course.records import Verdict
+from nbproctor.reports.lesson_report import write_report
+from nbproctor.reports.report import check_page, class_page, course_page
+from nbproctor.store.gradebook import Course
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,10 +17,10 @@ from fixtures import fill
 from lab import wait_for
 from nbgrader.api import Gradebook
 
-from nbproctor.build import build_course
-from nbproctor.cli import main
-from nbproctor.gradebook import Course
-from nbproctor.init_course import LESSON, make_course
+from nbproctor.building.build import build_course
+from nbproctor.building.init_course import LESSON, make_course
+from nbproctor.commands.cli import main
+from nbproctor.store.gradebook import Course
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from accessible import CHROMIUM, LAPTOP, PHONE, grave_findings
 
-from nbproctor.source import find_sources, read_source
+from nbproctor.building.source import find_sources, read_source
 
 ROOT = Path(__file__).parents[2]
 LESSON = "lessons/02_residual_block.html"

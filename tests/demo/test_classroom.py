@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nbproctor.classroom import (
+from nbproctor.classes.classroom import (
     BIG_BYTES,
     DAMAGE,
     Classroom,
@@ -18,10 +18,10 @@ from nbproctor.classroom import (
     read_classes,
 )
 from nbproctor.config import Limits
+from nbproctor.course.lesson import Lesson, Role, load_lesson
+from nbproctor.course.notebook import Submission, read_submission
+from nbproctor.course.records import CellResult, Verdict
 from nbproctor.errors import ConfigError
-from nbproctor.lesson import Lesson, Role, load_lesson
-from nbproctor.notebook import Submission, read_submission
-from nbproctor.records import CellResult, Verdict
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ROOT / "autograder" / "class_demo"

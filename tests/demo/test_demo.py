@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from nbproctor.classroom import read_classes
-from nbproctor.demo import _changed, run_demo
+from nbproctor.classes.classroom import read_classes
+from nbproctor.classes.demo import _changed, run_demo
+from nbproctor.course.records import CellResult, Verdict
 from nbproctor.errors import ConfigError
-from nbproctor.records import CellResult, Verdict
-from nbproctor.report import StudentRow
+from nbproctor.reports.report import StudentRow
 
 ROOT = Path(__file__).parents[2]
 CLASSES = Path("autograder", "class_demo")
@@ -43,7 +43,7 @@ def course_of_one(root: Path, name: str, **changes: str) -> Path:
 
 
 def demo(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nbproctor.cli", "demo", *options]
+    command = [sys.executable, "-m", "nbproctor.commands.cli", "demo", *options]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, encoding="utf-8")
 
 
@@ -75,7 +75,7 @@ def test_every_class_gets_what_it_should(tmp_path):
 
 def _no_hidden_test_is_shown(kept: Path, lesson: str) -> None:
     """Feedback holds no line that stands in the hidden part of a test only."""
-    from nbproctor.lesson import Role, load_lesson
+    from nbproctor.course.lesson import Role, load_lesson
 
     name = f"{lesson}.ipynb"
     loaded = load_lesson(kept / "solutions" / lesson / name, kept / "notebooks" / lesson / name)
@@ -139,7 +139,7 @@ def test_a_lesson_that_is_not_built_is_named(tmp_path):
 
 
 def test_importing_the_demo_is_quick():
-    code = "import nbproctor.demo, sys; print(*sys.modules)"
+    code = "import nbproctor.classes.demo, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     heavy = {"torch", "torchvision", "nbgrader", "matplotlib", "tqdm", "nbformat"}
     assert not heavy & set(done.stdout.split())

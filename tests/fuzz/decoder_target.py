@@ -15,9 +15,14 @@ from random import Random
 
 import atheris
 
-INSTRUMENTED = ["nbproctor.wire", "nbproctor.proxy", "nbproctor.gradients", "nbproctor.text"]
+INSTRUMENTED = [
+    "nbproctor.remote.wire",
+    "nbproctor.remote.proxy",
+    "nbproctor.remote.gradients",
+    "nbproctor.text",
+]
 with atheris.instrument_imports(include=INSTRUMENTED):
-    from nbproctor import gradients, proxy, wire
+    from nbproctor.remote import gradients, proxy, wire
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "nbproctor")]
 

@@ -16,12 +16,13 @@ from typing import Any
 
 from mutation import PLAIN_VALUES, as_text, mutated, mutated_bytes
 
-from nbproctor import gradients, proxy, text, wire
+from nbproctor import text
 from nbproctor.config import Limits
 from nbproctor.errors import NbproctorError
-from nbproctor.judge import Judge, Outcome
-from nbproctor.proxy import Session
-from nbproctor.student import StudentEnd
+from nbproctor.remote import gradients, proxy, wire
+from nbproctor.remote.judge import Judge, Outcome
+from nbproctor.remote.proxy import Session
+from nbproctor.remote.student import StudentEnd
 
 __all__ = ["HOSTILE_DATA", "NAMES", "SETUP", "STUDENT", "Frame", "recorded", "spoiled"]
 

@@ -10,13 +10,13 @@ import pytest
 from frames import converse
 
 from nbproctor.config import Limits
+from nbproctor.course.records import Verdict
 from nbproctor.errors import BadReplyError
-from nbproctor.feedback import safe_markdown
-from nbproctor.outputs import CUT, Outputs
-from nbproctor.records import Verdict
-from nbproctor.student import StudentEnd
+from nbproctor.kernels.outputs import CUT, Outputs
+from nbproctor.remote.student import StudentEnd
+from nbproctor.remote.wire import Decoder
+from nbproctor.store.feedback import safe_markdown
 from nbproctor.text import plain_text
-from nbproctor.wire import Decoder
 
 LIMITS = Limits(call_timeout_s=20, test_timeout_s=60, max_reply_bytes=1 << 20)
 

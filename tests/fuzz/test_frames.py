@@ -14,8 +14,8 @@ from mutation import PLAIN_VALUES, as_text, mutated
 
 from nbproctor.config import Limits
 from nbproctor.errors import RemoteError
-from nbproctor.gradients import RemoteTensors
-from nbproctor.proxy import Session
+from nbproctor.remote.gradients import RemoteTensors
+from nbproctor.remote.proxy import Session
 
 KIB = 1024
 LIMITS = Limits(call_timeout_s=0.1, max_reply_header_bytes=128 * KIB, max_reply_bytes=512 * KIB)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbproctor.config import Limits
-from nbproctor.judge import Outcome
-from nbproctor.records import Verdict
-from nbproctor.student import StudentEnd
+from nbproctor.course.records import Verdict
+from nbproctor.remote.judge import Outcome
+from nbproctor.remote.student import StudentEnd
 
 LIMITS = Limits(
     call_timeout_s=0.2,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from notebooks import submissions
 
 from nbproctor.config import Limits
-from nbproctor.graded_notebook import rebuilt_notebook
-from nbproctor.lesson import Lesson
-from nbproctor.notebook import Submission, plan, read_submission
+from nbproctor.course.graded_notebook import rebuilt_notebook
+from nbproctor.course.lesson import Lesson
+from nbproctor.course.notebook import Submission, plan, read_submission
 from nbproctor.text import plain_text
 
 LIMITS = Limits(max_notebook_bytes=200_000, max_cell_bytes=2000, max_cells=30)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mutation import mutated
 from notebooks import any_json
 
-from nbproctor.feedback import TAGS, safe_markdown
-from nbproctor.outputs import CUT, OVERHEAD, Outputs
+from nbproctor.kernels.outputs import CUT, OVERHEAD, Outputs
+from nbproctor.store.feedback import TAGS, safe_markdown
 
 KINDS = "stream display_data update_display_data execute_result error clear_output".split()
 HONEST: list[dict[str, Any]] = [

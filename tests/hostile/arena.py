@@ -180,7 +180,7 @@ class Arena:
         return course
 
     def _released(self, folder: Path, lesson: str) -> Any:
-        from nbproctor.gradebook import Course
+        from nbproctor.store.gradebook import Course
 
         self.released[lesson] = furnish(folder, lesson, self.secrets, self.config(lesson))
         return Course(folder)
@@ -264,7 +264,7 @@ class Arena:
 
     def _results(self, course: Any, lesson: str) -> list[Any]:
         """The verdicts in the graded notebook."""
-        from nbproctor.records import CellResult, Verdict
+        from nbproctor.course.records import CellResult, Verdict
 
         path = course.root / "autograded" / ATTACKER / lesson / f"{lesson}.ipynb"
         cells = json.loads(path.read_bytes())["cells"] if path.exists() else []
@@ -331,8 +331,8 @@ class Arena:
         self, course: Any, returned: Mapping[str, bytes], results: list[Any], draw: bool
     ) -> Iterator[str]:
         """What a browser, a terminal or a spreadsheet would obey and the attacker has written."""
-        from nbproctor.records import Report
-        from nbproctor.report import StudentRow, check_lines, check_page, class_page
+        from nbproctor.course.records import Report
+        from nbproctor.reports.report import StudentRow, check_lines, check_page, class_page
 
         report = Report("a lesson", tuple(results))
         row = StudentRow(ATTACKER, tuple(results), 0.0, 0.0)

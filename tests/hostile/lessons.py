@@ -155,7 +155,7 @@ def furnish(folder: Path, lesson: str, hidden: Secrets, config: str) -> Any:
     """A course of one lesson, released, with honest submissions; returns the released notebook."""
     from nbgrader.api import Gradebook
 
-    from nbproctor.gradebook import Course
+    from nbproctor.store.gradebook import Course
 
     (folder / "nbgrader_config.py").write_text(config)
     text = SOURCES[lesson].format(hidden=hidden.hidden, solution=hidden.solution)

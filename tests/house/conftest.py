@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nbproctor.build import build_course
+from nbproctor.building.build import build_course
 
 SETTINGS = Path(__file__).parents[2] / "nbgrader_config.py"
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from nbproctor.build import Built, build_course, comparable
+from nbproctor.building.build import Built, build_course, comparable
+from nbproctor.building.times import time_lessons
 from nbproctor.errors import BuildError, ConfigError, LessonError
-from nbproctor.times import time_lessons
 
 SOURCE = Path("solutions/01_counting/01_counting.py")
 CONFIG = "nbgrader_config.py"

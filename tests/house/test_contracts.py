@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nbproctor.imports import imported_modules
+from nbproctor.course.imports import imported_modules
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"plusx": ROOT / "utils/plusx", "nbproctor": ROOT / "autograder/nbproctor"}
@@ -33,25 +33,37 @@ ORDER = {
         "dense_figures dense_explorer step_explorer challenge_explorer __init__"
     ).split(),
     "nbproctor": (
-        "settings errors config files unused accessible heap text init_course spreadsheet trees "
-        "scratch variants variants_secret records lesson json_bounds notebook wire outputs "
-        "imports versions variants_source source stubs student proxy gradients judge "
+        "settings errors config files unused heap text spreadsheet trees scratch json_bounds "
+        "course.__init__ course.variants course.variants_secret course.records course.lesson "
+        "course.notebook course.imports course.graded_notebook course.sealed course.forbidden "
         "sandbox.__init__ sandbox.plan sandbox.nothing sandbox.syscalls sandbox.calls "
         "sandbox.seccomp sandbox.landlock sandbox.furnishing sandbox.mounts sandbox.gpus "
         "sandbox.cgroups sandbox.confine sandbox.warden sandbox.launch sandbox.huge_pages "
-        "sandbox.forkserver sandbox.probe sandbox.process doctor connection kernel_app zmtp "
-        "channels kernel judge_process graded_notebook sealed forbidden grade work places locks "
-        "gradebook_rows marks staging pages frames parcels worker pool headstart node "
-        "cluster_settings cluster_link roster cluster ledger collect downloads gradebook "
-        "packing filing release executed public build times check progress charts feedback "
-        "report handout gradescope class_marks class_entries formats canvas gradescope_zip "
-        "exports class_picture lesson_report leaderboard classroom watching due recorder "
-        "feedback_pages desk explain classrun proposal regrade regrade_report variants_release "
-        "similarity similarity_class demo_course demo bench.__init__ bench.workload "
-        "bench.courses bench.meter bench.floor bench.spread bench.record bench.arms bench.turns "
-        "bench.machine bench.peer bench.stages bench.memory bench.latency bench.probes "
-        "bench.run bench.simulation bench.summary bench.chart bench.page bench.command "
-        "cli_options cli_class cli_results cli_similarity cli_variants cli start __init__"
+        "sandbox.forkserver sandbox.probe sandbox.process remote.__init__ remote.wire "
+        "remote.student remote.proxy remote.gradients remote.judge kernels.__init__ "
+        "kernels.outputs kernels.connection kernels.kernel_app kernels.zmtp kernels.channels "
+        "kernels.kernel kernels.judge_process grading.__init__ grading.versions grading.grade "
+        "grading.work grading.parcels store.__init__ store.accessible store.places "
+        "store.locks store.gradebook_rows store.marks store.staging store.pages store.ledger "
+        "store.collect store.downloads store.gradebook store.packing store.filing "
+        "store.feedback building.__init__ building.init_course building.variants_source "
+        "building.source building.stubs building.release building.executed building.public "
+        "building.build building.times crew.__init__ crew.frames crew.worker crew.pool "
+        "crew.headstart crew.node crew.cluster_settings crew.cluster_link crew.roster "
+        "crew.cluster reports.__init__ reports.charts reports.report reports.class_marks "
+        "reports.class_entries reports.class_picture reports.lesson_report "
+        "reports.leaderboard classes.__init__ classes.classroom classes.watching classes.due "
+        "classes.recorder classes.feedback_pages classes.desk classes.explain "
+        "classes.classrun classes.proposal classes.regrade classes.regrade_report "
+        "classes.variants_release classes.similarity classes.similarity_class "
+        "classes.demo_course classes.demo results.__init__ results.handout results.gradescope "
+        "results.formats results.canvas results.gradescope_zip results.exports bench.__init__ "
+        "bench.workload bench.courses bench.meter bench.floor bench.spread bench.record "
+        "bench.arms bench.turns bench.machine bench.peer bench.stages bench.memory "
+        "bench.latency bench.probes bench.run bench.simulation bench.summary bench.chart "
+        "bench.page bench.command commands.__init__ commands.doctor commands.check "
+        "commands.progress commands.cli_options commands.cli_class commands.cli_results "
+        "commands.cli_similarity commands.cli_variants commands.cli commands.start __init__"
     ).split(),
 }
 TORCH = {"wire", "student", "proxy", "gradients", "judge"}
@@ -163,14 +175,24 @@ def loaded_after(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["cli", "grade", "build", "kernel", "lesson", "notebook"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "commands.cli",
+        "grading.grade",
+        "building.build",
+        "kernels.kernel",
+        "course.lesson",
+        "course.notebook",
+    ],
+)
 def test_control_modules_load_neither_torch_nor_nbgrader(module: str) -> None:
     heavy = {"torch", "torchvision", "nbgrader", "matplotlib"}
     assert not loaded_after(f"import nbproctor.{module}") & heavy
 
 
 def test_importing_nbgraders_half_does_not_load_torch() -> None:
-    assert not loaded_after("import nbproctor.gradebook") & {"torch", "torchvision"}
+    assert not loaded_after("import nbproctor.store.gradebook") & {"torch", "torchvision"}
 
 
 def test_importing_plusx_is_quick() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nbproctor.imports import imported_modules
+from nbproctor.course.imports import imported_modules
 from nbproctor.unused import UNUSED
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nbproctor.build import build_course
-from nbproctor.source import Source, find_sources, read_source
-from nbproctor.stubs import signatures
+from nbproctor.building.build import build_course
+from nbproctor.building.source import Source, find_sources, read_source
+from nbproctor.building.stubs import signatures
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [pytest.param(path, id=path.stem) for path in find_sources(ROOT)]

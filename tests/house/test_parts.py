@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_output
 
+from nbproctor.building.executed import check_outputs, tidy_outputs
+from nbproctor.building.stubs import signatures
+from nbproctor.course.imports import imported_modules, local_files
 from nbproctor.errors import BuildError
-from nbproctor.executed import check_outputs, tidy_outputs
-from nbproctor.imports import imported_modules, local_files
-from nbproctor.stubs import signatures
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 

@@ -25,7 +25,7 @@ sys.platform = "darwin"
 
 
 def run(system: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    program = f"{system}\nfrom nbproctor.start import main\nsys.exit(main(sys.argv[1:]))"
+    program = f"{system}\nfrom nbproctor.commands.start import main\nsys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 

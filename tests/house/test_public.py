@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from nbproctor.build import build_course, lesson_notebook
+from nbproctor.building.build import build_course, lesson_notebook
+from nbproctor.building.public import BEGIN, END, public_of
+from nbproctor.building.release import release_lesson
+from nbproctor.building.source import find_sources, read_source
 from nbproctor.errors import BuildError
-from nbproctor.public import BEGIN, END, public_of
-from nbproctor.release import release_lesson
-from nbproctor.source import find_sources, read_source
 
 ROOT = Path(__file__).parents[2]
 LESSON = "01_counting"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from nbproctor.building.source import find_sources, read_source
 from nbproctor.errors import BuildError, LessonError
-from nbproctor.source import find_sources, read_source
 
 
 def lesson_file(root: Path) -> Path:

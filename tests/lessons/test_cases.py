@@ -12,9 +12,9 @@ import pytest
 from cases import Mutant, Variant
 from harness import judge_answers
 
-from nbproctor.judge import Outcome
-from nbproctor.lesson import Cell, Lesson, Role, load_lesson
-from nbproctor.records import Verdict
+from nbproctor.course.lesson import Cell, Lesson, Role, load_lesson
+from nbproctor.course.records import Verdict
+from nbproctor.remote.judge import Outcome
 
 ROOT = Path(__file__).parents[2]
 LESSONS = {

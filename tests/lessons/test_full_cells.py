@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.utils import save_image
 
-from nbproctor.source import read_source
+from nbproctor.building.source import read_source
 from plusx import experiments, plots
 
 ROOT = Path(__file__).parents[2]

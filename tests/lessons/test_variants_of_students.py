@@ -8,9 +8,9 @@ import pytest
 from cases import Mutant, Variant
 from harness import judge_answers
 
-from nbproctor.lesson import Cell, Lesson, Role, load_lesson
-from nbproctor.records import Verdict
-from nbproctor.variants import Choice, Values, put_in
+from nbproctor.course.lesson import Cell, Lesson, Role, load_lesson
+from nbproctor.course.records import Verdict
+from nbproctor.course.variants import Choice, Values, put_in
 
 ROOT = Path(__file__).parents[2]
 MODULES = {"03_bottlenecks": "bottlenecks_cases"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cases import Mutant
 
-from nbproctor.source import Source, SourceCell, read_source
+from nbproctor.building.source import Source, SourceCell, read_source
 from plusx.shown_errors import is_of_a_check, prepare
 
 ROOT = Path(__file__).parents[2]

@@ -11,14 +11,14 @@ from typing import Any
 from fixtures import RIGHT, TINY, fill, notebook, write
 from nbgrader.api import Gradebook
 
-from nbproctor.filing import Filing
-from nbproctor.gradebook import Course
-from nbproctor.graded_notebook import rebuilt_notebook
-from nbproctor.lesson import Lesson, load_lesson
-from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
-from nbproctor.notebook import HandedIn, parse_submission, plan
-from nbproctor.records import CellResult, Verdict
-from nbproctor.sealed import digest_of, sealed
+from nbproctor.course.graded_notebook import rebuilt_notebook
+from nbproctor.course.lesson import Lesson, load_lesson
+from nbproctor.course.notebook import HandedIn, parse_submission, plan
+from nbproctor.course.records import CellResult, Verdict
+from nbproctor.course.sealed import digest_of, sealed
+from nbproctor.store.filing import Filing
+from nbproctor.store.gradebook import Course
+from nbproctor.store.marks import Marks, MarksWriter, marks_in, open_gradebook
 
 ROOT = Path(__file__).parents[2]
 WHEN = "2026-11-20 10:00:00 UTC"

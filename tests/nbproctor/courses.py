@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from fixtures import TINY, notebook, write
 
-from nbproctor.gradebook import Course
+from nbproctor.store.gradebook import Course
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "nbgrader_config.py"

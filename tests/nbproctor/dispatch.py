@@ -20,22 +20,22 @@ from pathlib import Path
 from clusters import running
 from nbformat.v4 import new_code_cell
 
-from nbproctor.cluster import ClusterCrew
-from nbproctor.cluster_settings import Cluster
 from nbproctor.config import Limits
-from nbproctor.gradebook import Course
-from nbproctor.notebook import HandedIn
-from nbproctor.parcels import graded_to_bytes, pack_to_parcel
+from nbproctor.course.notebook import HandedIn
+from nbproctor.crew.cluster import ClusterCrew
+from nbproctor.crew.cluster_settings import Cluster
+from nbproctor.grading.parcels import graded_to_bytes, pack_to_parcel
+from nbproctor.grading.work import Grader, Job, LessonPack
 from nbproctor.sandbox.plan import Level
-from nbproctor.work import Grader, Job, LessonPack
+from nbproctor.store.gradebook import Course
 
 ROOT = Path(__file__).parents[2]
 LESSON = "02_residual_block"
 PARTS = 4
 CANNED = """
 from pathlib import Path
-from nbproctor.parcels import graded_from_bytes
-from nbproctor.work import Grader
+from nbproctor.grading.parcels import graded_from_bytes
+from nbproctor.grading.work import Grader
 result = graded_from_bytes(Path({path!r}).read_bytes())
 Grader.grade = lambda self, handed_in, result=result: result
 """
@@ -108,7 +108,15 @@ def grade_class(folder: Path, address: str, data: bytes, count: int) -> None:
         (place / "timestamp.txt").write_text("2026-11-20 10:00:00 UTC")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     before = used.ru_utime + used.ru_stime, *sizes(folder)
-    command = [sys.executable, "-m", "nbproctor.cli", "grade", LESSON, "--scheduler", address]
+    command = [
+        sys.executable,
+        "-m",
+        "nbproctor.commands.cli",
+        "grade",
+        LESSON,
+        "--scheduler",
+        address,
+    ]
     began = time.monotonic()
     subprocess.run([*command, "--quiet"], cwd=folder, check=True)
     wall = time.monotonic() - began

@@ -9,7 +9,7 @@ import jupytext
 import nbformat
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, ComputeChecksums
 
-from nbproctor.lesson import Lesson, load_lesson
+from nbproctor.course.lesson import Lesson, load_lesson
 
 SOLUTION = {"grade": False, "locked": False, "solution": True, "task": False}
 TEST = {"grade": True, "locked": True, "solution": False, "task": False}

@@ -79,8 +79,8 @@ class Server:
 
 
 def _serve(pipe: Connection) -> None:
-    import nbproctor.classrun
-    import nbproctor.pool  # noqa: F401
+    import nbproctor.classes.classrun
+    import nbproctor.crew.pool  # noqa: F401
 
     assert len(os.listdir("/proc/self/task")) == 1, "a process with threads must not fork"
     ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1)
@@ -111,7 +111,7 @@ def _run(job: Job) -> None:
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    from nbproctor.gradebook import Course
+    from nbproctor.store.gradebook import Course
 
     with (job.folder / "run.log").open("ab") as log:
         os.dup2(log.fileno(), 1)
@@ -129,11 +129,11 @@ def _run(job: Job) -> None:
 
 
 def _grade_class(job: Job) -> None:
-    from nbproctor.classrun import grade_class
-    from nbproctor.due import Rerun
-    from nbproctor.gradebook import Course
-    from nbproctor.pool import LocalCrew
-    from nbproctor.watching import Quiet
+    from nbproctor.classes.classrun import grade_class
+    from nbproctor.classes.due import Rerun
+    from nbproctor.classes.watching import Quiet
+    from nbproctor.crew.pool import LocalCrew
+    from nbproctor.store.gradebook import Course
 
     def crew(packs: Any) -> LocalCrew:
         return LocalCrew(packs, job.workers)

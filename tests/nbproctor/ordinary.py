@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.config import Limits
-from nbproctor.kernel import StudentKernel
+from nbproctor.kernels.kernel import StudentKernel
 from nbproctor.sandbox import syscalls
 from nbproctor.sandbox.plan import Level
 from nbproctor.scratch import ScratchFolder

@@ -13,13 +13,13 @@ from fixtures import RIGHT, TINY, cell_of, fill, lesson, own_cell, write
 from harness import judge_answers, judge_sources
 
 from nbproctor.config import Limits
+from nbproctor.course.lesson import load_lesson
+from nbproctor.course.notebook import read_submission
 from nbproctor.errors import BadReplyError
-from nbproctor.feedback import safe_markdown
-from nbproctor.grade import grade_submission
-from nbproctor.lesson import load_lesson
-from nbproctor.notebook import read_submission
-from nbproctor.outputs import Outputs
-from nbproctor.wire import Decoder
+from nbproctor.grading.grade import grade_submission
+from nbproctor.kernels.outputs import Outputs
+from nbproctor.remote.wire import Decoder
+from nbproctor.store.feedback import safe_markdown
 
 MIB = 1 << 20
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def verdict(source: str, test: str, names: list[str], points: float = 1.0, hidde
 HEART = """
 import torch
 from torch import nn
-import nbproctor.student as S
+import nbproctor.remote.student as S
 SIZES = (400, 464, 800, 864, 1200, 1600)
 ROWS = [(10_000_000 + k, s) for s in SIZES for k in range(s * 1000, s * 1000 + 4)]
 LEAK = []

@@ -11,7 +11,6 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from nbproctor import grade
 from nbproctor.bench import stages
 from nbproctor.bench.arms import ARMS, Site
 from nbproctor.bench.chart import draw
@@ -26,8 +25,9 @@ from nbproctor.bench.stages import STAGES, Stopwatch
 from nbproctor.bench.summary import compute_s, disagreements, failed, goals, recheck_s, rows
 from nbproctor.bench.turns import Settings, Turns
 from nbproctor.bench.workload import RESIDUALS, light_lesson, residuals, student
+from nbproctor.course.lesson import Role, load_lesson
 from nbproctor.errors import ConfigError
-from nbproctor.lesson import Role, load_lesson
+from nbproctor.grading import grade
 
 ROOT = Path(__file__).parents[2]
 ABOUT = {

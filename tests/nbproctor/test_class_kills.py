@@ -30,7 +30,7 @@ from test_kills import (
     run_trials,
 )
 
-from nbproctor.gradebook import Course
+from nbproctor.store.gradebook import Course
 
 __all__ = ["length"]
 
@@ -132,7 +132,7 @@ def test_anything_below_killed_at_any_moment(
             # On a busy machine there may be nothing to hit yet.
             while not (victims := list(descendants(pid))) and is_running(pid):
                 time.sleep(0.02)
-            begun = any("nbproctor.worker" in command_of(victim) for victim in victims)
+            begun = any("nbproctor.crew.worker" in command_of(victim) for victim in victims)
             if victims and kill(trial.rng.choice(victims)):
                 trial.hit = "something"
             goes_on = trial.server.wait(pid) == 0

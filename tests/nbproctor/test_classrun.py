@@ -21,20 +21,20 @@ from fixtures import RIGHT, TINY, fill, notebook, own_cell, write
 from killing import descendants
 from nbgrader.api import Gradebook
 
-from nbproctor import pages
-from nbproctor.classrun import grade_class
-from nbproctor.due import Rerun
+from nbproctor.classes.classrun import grade_class
+from nbproctor.classes.due import Rerun
+from nbproctor.classes.feedback_pages import FeedbackPages
+from nbproctor.classes.watching import Outcome, Quiet, Summary
+from nbproctor.course.sealed import read_sealed
+from nbproctor.crew.pool import LocalCrew
 from nbproctor.errors import ConfigError, GradebookError, SandboxError
-from nbproctor.feedback_pages import FeedbackPages
-from nbproctor.gradebook import Course
-from nbproctor.ledger import Ledger
-from nbproctor.places import LEDGER, LOCK
-from nbproctor.pool import LocalCrew
+from nbproctor.grading.work import Done, Job, LessonPack, PageJob, Task
 from nbproctor.sandbox.plan import Level
-from nbproctor.sealed import read_sealed
-from nbproctor.staging import FeedbackExporter
-from nbproctor.watching import Outcome, Quiet, Summary
-from nbproctor.work import Done, Job, LessonPack, PageJob, Task
+from nbproctor.store import pages
+from nbproctor.store.gradebook import Course
+from nbproctor.store.ledger import Ledger
+from nbproctor.store.places import LEDGER, LOCK
+from nbproctor.store.staging import FeedbackExporter
 
 pytestmark = pytest.mark.slow
 
@@ -322,7 +322,7 @@ def test_all_and_failed_are_executed_again(again: Path) -> None:
 
 
 def nbproctor(folder: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nbproctor.cli", *arguments]
+    command = [sys.executable, "-m", "nbproctor.commands.cli", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, **settings)
 
 
@@ -380,7 +380,7 @@ def test_nbgraders_command_and_ours_keep_each_other_out(again: Path) -> None:
     long = {**RIGHT, "double": "import time\ntime.sleep(40)\n" + RIGHT["double"]}
     submit(again, "ann", fill(released(again), long))
     before = rows_of(url(again))
-    ours = [sys.executable, "-m", "nbproctor.cli", "grade", "tiny", "ann", "--quiet"]
+    ours = [sys.executable, "-m", "nbproctor.commands.cli", "grade", "tiny", "ann", "--quiet"]
     theirs = [sys.executable, "-m", "nbgrader", "autograde", "tiny", "--student=ann", "--force"]
     for first, name in ((ours, "nbproctor grade tiny"), (theirs, "nbgrader autograde tiny")):
         process = subprocess.Popen(first, cwd=again, stderr=subprocess.DEVNULL)
@@ -483,7 +483,7 @@ def test_an_interrupt_lets_what_runs_come_to_its_end(again: Path) -> None:
 
 
 def _start(folder: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "nbproctor.cli", "grade", "tiny", "--workers", "2"]
+    command = [sys.executable, "-m", "nbproctor.commands.cli", "grade", "tiny", "--workers", "2"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=folder, text=True, **streams)
 
@@ -492,7 +492,7 @@ def _await_jobs(process: "subprocess.Popen[str]") -> None:
     """Wait until both workers have something to do: each has started processes."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
-        if sum("nbproctor.worker" in _command(pid) for pid in descendants(process.pid)) == 2:
+        if sum("nbproctor.crew.worker" in _command(pid) for pid in descendants(process.pid)) == 2:
             time.sleep(1)
             return
         time.sleep(0.1)
@@ -511,10 +511,12 @@ def _is_running(pid: int) -> bool:
 
 
 def test_the_control_process_loads_no_torch() -> None:
-    program = "import nbproctor.classrun, nbproctor.pool, sys; print('torch' in sys.modules)"
+    program = (
+        "import nbproctor.classes.classrun, nbproctor.crew.pool, sys; print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
-    program = "import nbproctor.worker, sys; print({'torch', 'nbgrader'} & set(sys.modules))"
+    program = "import nbproctor.crew.worker, sys; print({'torch', 'nbgrader'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
 

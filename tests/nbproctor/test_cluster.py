@@ -22,20 +22,21 @@ from courses import course, released, submit
 from distributed import Client
 from fixtures import RIGHT, TINY, fill, lesson
 
-from nbproctor import cluster as cluster_module
-from nbproctor import node, versions
-from nbproctor.cluster import ClusterCrew
-from nbproctor.cluster_settings import Cluster, resources_from
 from nbproctor.config import Limits
+from nbproctor.course.notebook import HandedIn
+from nbproctor.crew import cluster as cluster_module
+from nbproctor.crew import node
+from nbproctor.crew.cluster import ClusterCrew
+from nbproctor.crew.cluster_settings import Cluster, resources_from
 from nbproctor.errors import ClusterError, ConfigError
-from nbproctor.filing import Filing
-from nbproctor.grade import Graded
-from nbproctor.gradebook import Course
-from nbproctor.marks import MarksWriter, open_gradebook
-from nbproctor.notebook import HandedIn
-from nbproctor.pages import PageIds, order_for, settings_of
+from nbproctor.grading import versions
+from nbproctor.grading.grade import Graded
+from nbproctor.grading.work import Done, Grader, Job, LessonPack
 from nbproctor.sandbox.plan import Level
-from nbproctor.work import Done, Grader, Job, LessonPack
+from nbproctor.store.filing import Filing
+from nbproctor.store.gradebook import Course
+from nbproctor.store.marks import MarksWriter, open_gradebook
+from nbproctor.store.pages import PageIds, order_for, settings_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="layers are Linux's")
 
@@ -52,7 +53,7 @@ ANSWERS = {
 # These run inside a worker. Where the answer has such a word, the grader dies or has a mistake.
 KILLS = """
 import os, signal, time
-from nbproctor.work import Grader
+from nbproctor.grading.work import Grader
 inner = Grader.grade
 def grade(self, handed_in, inner=inner):
     if b"LETHAL" in handed_in.data:
@@ -67,7 +68,7 @@ Grader.grade = grade
 """
 BROKEN = """
 from nbproctor.errors import GraderError
-from nbproctor.work import Grader
+from nbproctor.grading.work import Grader
 def grade(self, handed_in):
     raise GraderError("the disk is full")
 Grader.grade = grade
@@ -419,7 +420,7 @@ def test_where_all_are_refused_grading_stops(tiny: Tiny, tmp_path: Path) -> None
 def test_a_worker_with_another_nbproctor_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(ROOT / "autograder/nbproctor", other / "nbproctor")
-    with (other / "nbproctor/grade.py").open("a") as file:
+    with (other / "nbproctor/grading/grade.py").open("a") as file:
         file.write("# changed\n")
     with running(tmp_path) as hosts, Session(tiny.pack, hosts.address) as session:
         hosts.add(PYTHONPATH=str(other))
@@ -466,7 +467,7 @@ def test_a_worker_without_nbproctor_is_refused(tiny: Tiny, tmp_path: Path) -> No
 
 
 def test_a_scheduler_that_is_not_there(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbproctor.cluster_link.CONNECT_S", 2.0)
+    monkeypatch.setattr("nbproctor.crew.cluster_link.CONNECT_S", 2.0)
     with pytest.raises(ClusterError, match=r"does not answer"):
         Session(tiny.pack, "tcp://127.0.0.1:9").__enter__()
 
@@ -560,7 +561,8 @@ def test_over_tls(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_only_the_cluster_modules_load_dask() -> None:
-    program = "import nbproctor.cli, nbproctor.cluster_settings, sys; print('dask' in sys.modules)"
+    modules = "nbproctor.commands.cli, nbproctor.crew.cluster_settings, sys"
+    program = f"import {modules}; print('dask' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr
 
@@ -607,7 +609,7 @@ def is_alive(pid: int) -> bool:
 def command(folder: Path, *options: str) -> tuple[int, list[dict[str, Any]], str]:
     """`nbproctor grade` in a course folder: exit status, what it told of students, stderr."""
     done = subprocess.run(
-        [sys.executable, "-m", "nbproctor.cli", "grade", "tiny", "--json", *options],
+        [sys.executable, "-m", "nbproctor.commands.cli", "grade", "tiny", "--json", *options],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -656,7 +658,7 @@ def test_grading_again_is_previewed_on_a_cluster(tmp_path: Path) -> None:
     scores = class_of(folder, 3)
 
     def regrade(*options: str) -> str:
-        words = [sys.executable, "-m", "nbproctor.cli", "regrade", "tiny", *options]
+        words = [sys.executable, "-m", "nbproctor.commands.cli", "regrade", "tiny", *options]
         done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, ""), done
         return done.stdout

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nbproctor.collect import CarefulExtractor
-from nbproctor.gradebook import set_traps_aside
+from nbproctor.store.collect import CarefulExtractor
+from nbproctor.store.gradebook import set_traps_aside
 
 MIB = 1 << 20
 MAX_FILES, MAX_BYTES = 500, 10 * MIB

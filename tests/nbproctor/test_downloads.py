@@ -35,7 +35,7 @@ def collect(released: Path, tmp_path: Path) -> Collect:
         folder = tmp_path / "course"
         (folder / "downloaded/tiny/archive").mkdir(parents=True)
         config = (released / "nbgrader_config.py").read_text()
-        config += f"c.ZipCollectApp.collector_plugin = 'nbproctor.downloads.{plugin}'\n"
+        config += f"c.ZipCollectApp.collector_plugin = 'nbproctor.store.downloads.{plugin}'\n"
         if roster:
             (folder / "roster.csv").write_text(roster)
             config += f"c.{plugin}.roster = 'roster.csv'\n"

@@ -14,15 +14,15 @@ import pytest
 from classes import Graded, enter, grade_as, tiny_course
 from nbgrader.api import Gradebook
 
-from nbproctor import gradescope, handout
-from nbproctor.class_entries import read_entries
-from nbproctor.class_marks import lesson_of, opened_gradebook
-from nbproctor.cli import main
+from nbproctor.commands.cli import main
+from nbproctor.course.records import Verdict
 from nbproctor.errors import ConfigError, GradebookError
-from nbproctor.exports import run_export
-from nbproctor.gradebook import Course
-from nbproctor.gradescope_zip import pinned
-from nbproctor.records import Verdict
+from nbproctor.reports.class_entries import read_entries
+from nbproctor.reports.class_marks import lesson_of, opened_gradebook
+from nbproctor.results import gradescope, handout
+from nbproctor.results.exports import run_export
+from nbproctor.results.gradescope_zip import pinned
+from nbproctor.store.gradebook import Course
 
 FORMULA = "=cmd|' /C calc'!A1"
 HTML = "<img src=x onerror=alert(1)>\n  expected: 6; =2+3"
@@ -314,7 +314,7 @@ def grading_there(folder, tmp_path_factory) -> Path:
 def test_an_autograder_that_grades_there_has_all_it_needs(grading_there):
     archive = archive_of(grading_there.read_bytes())
     names = set(archive.namelist())
-    assert {"packages/nbproctor/gradescope.py", "settings.json"} <= names
+    assert {"packages/nbproctor/results/gradescope.py", "settings.json"} <= names
     assert b"BEGIN HIDDEN TESTS" in archive.read("lessons/tiny/source/tiny.ipynb")
     assert b"BEGIN HIDDEN TESTS" not in archive.read("lessons/tiny/release/tiny.ipynb")
     assert not any("__pycache__" in name for name in names)
@@ -358,7 +358,7 @@ def test_where_nothing_can_be_held_nothing_is_graded(grading_there, tmp_path, mo
     def refuse(*_: object) -> None:
         raise SandboxError("no Landlock here")
 
-    monkeypatch.setattr("nbproctor.grade.strongest_level", refuse)
+    monkeypatch.setattr("nbproctor.grading.grade.strongest_level", refuse)
     root = tmp_path / "autograder"
     zipfile.ZipFile(grading_there).extractall(root / "source")
     (root / "submission").mkdir()
@@ -420,13 +420,13 @@ def test_the_stock_command_exports_through_the_plugins(folder, tmp_path):
     for name in ("CsvExport", "CanvasExport", "MoodleExport", "GradescopeExport"):
         target = tmp_path / name
         done = subprocess.run(
-            [*command, "--exporter", f"nbproctor.exports.{name}", "--to", str(target)],
+            [*command, "--exporter", f"nbproctor.results.exports.{name}", "--to", str(target)],
             cwd=folder, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert target.stat().st_size > 100
     done = subprocess.run(
-        [*command[:-1], "--assignment=['nope']", "--exporter", "nbproctor.exports.CsvExport"],
+        [*command[:-1], "--assignment=['nope']", "--exporter=nbproctor.results.exports.CsvExport"],
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1 and "no single lesson is called 'nope'" in done.stderr

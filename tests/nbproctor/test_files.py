@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from nbproctor import cli
+from nbproctor.commands import cli
+from nbproctor.course.records import Report
 from nbproctor.errors import ConfigError
 from nbproctor.files import write_page, write_whole
-from nbproctor.records import Report
 from nbproctor.sandbox.plan import Level
 
 
@@ -81,7 +81,9 @@ def test_a_check_shows_its_result_where_its_page_cannot_be_written(
     (tmp_path / "notebooks" / "tiny").mkdir(parents=True)
     (tmp_path / ".nbproctor").write_text("a file where the folder would be")
     monkeypatch.setenv("PLUSX_PROGRESS", str(tmp_path / "progress.json"))
-    monkeypatch.setattr("nbproctor.check.check_notebook", lambda *_: Report("tiny", (), (), 1.0))
+    monkeypatch.setattr(
+        "nbproctor.commands.check.check_notebook", lambda *_: Report("tiny", (), (), 1.0)
+    )
     command = ["check", "tiny", "--course", str(tmp_path), "--sandbox", Level.OFF]
     assert cli.main(command) == 2
     shown = capsys.readouterr()

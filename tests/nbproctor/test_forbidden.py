@@ -7,10 +7,10 @@ import pytest
 from fixtures import RIGHT, cell_of, fill, lesson, own_cell, write
 
 from nbproctor.config import Limits
-from nbproctor.forbidden import forbidden_notes, uses_of
-from nbproctor.grade import grade_submission
-from nbproctor.lesson import Cell, Role, load_lesson
-from nbproctor.notebook import Planned, read_submission
+from nbproctor.course.forbidden import forbidden_notes, uses_of
+from nbproctor.course.lesson import Cell, Role, load_lesson
+from nbproctor.course.notebook import Planned, read_submission
+from nbproctor.grading.grade import grade_submission
 
 NAMES = ["vision.BasicBlock", "plusx.pad"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nbproctor.config import Limits
-from nbproctor.kernel import StudentKernel
+from nbproctor.kernels.kernel import StudentKernel
 from nbproctor.sandbox import forkserver
 from nbproctor.sandbox.forkserver import KERNEL_MODULES, ForkServer, warm_server
 from nbproctor.sandbox.plan import Level

@@ -7,10 +7,10 @@ import pytest
 from fixtures import RIGHT, fill, lesson, write
 
 from nbproctor.config import Limits
+from nbproctor.course.notebook import read_submission
 from nbproctor.errors import ConfigError
-from nbproctor.grade import grade_submission
-from nbproctor.kernel import StudentKernel
-from nbproctor.notebook import read_submission
+from nbproctor.grading.grade import grade_submission
+from nbproctor.kernels.kernel import StudentKernel
 from nbproctor.sandbox import process
 from nbproctor.sandbox.forkserver import KERNEL_MODULES, ForkServer
 from nbproctor.sandbox.gpus import gpu_devices

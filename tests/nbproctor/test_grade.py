@@ -11,8 +11,8 @@ import pytest
 from fixtures import RIGHT, TINY, cell_of, fill, lesson, own_cell, write
 
 from nbproctor.config import Limits
-from nbproctor.grade import Graded, grade_submission
-from nbproctor.notebook import read_submission
+from nbproctor.course.notebook import read_submission
+from nbproctor.grading.grade import Graded, grade_submission
 
 LIMITS = Limits(
     cell_timeout_s=3, call_timeout_s=3, test_timeout_s=6, interrupt_grace_s=1, max_restarts=2

@@ -12,9 +12,9 @@ from courses import ROOT, course, nbgrader, released, submit
 from fixtures import RIGHT, TINY, fill, notebook, own_cell, write
 from nbgrader.api import Gradebook
 
+from nbproctor.course.sealed import read_sealed
 from nbproctor.errors import GradebookError
-from nbproctor.gradebook import Course
-from nbproctor.sealed import read_sealed
+from nbproctor.store.gradebook import Course
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import pytest
 from fixtures import TINY, notebook, release, write
 from traitlets.config import Config
 
-from nbproctor.headstart import head_start, modules_of_lesson
+from nbproctor.crew.headstart import head_start, modules_of_lesson
 
 COURSE = Config({"CourseDirectory": {"source_directory": "solutions", "release_directory": "r"}})
 

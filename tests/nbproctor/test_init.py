@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from nbproctor.build import build_course
-from nbproctor.cli import main
+from nbproctor.building.build import build_course
+from nbproctor.building.init_course import FILES, LESSON, TEMPLATES, make_course
+from nbproctor.commands.cli import main
+from nbproctor.course.variants_secret import HANDED_OUT, SECRET
 from nbproctor.errors import ConfigError
-from nbproctor.init_course import FILES, LESSON, TEMPLATES, make_course
-from nbproctor.places import course_config
-from nbproctor.variants_secret import HANDED_OUT, SECRET
+from nbproctor.store.places import course_config
 
 
 def test_every_template_becomes_a_file(tmp_path: Path) -> None:

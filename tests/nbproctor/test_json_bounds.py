@@ -8,8 +8,8 @@ import pytest
 from fixtures import RIGHT, fill, lesson
 
 from nbproctor.config import Limits
+from nbproctor.course.notebook import HandedIn, parse_submission
 from nbproctor.json_bounds import TooMuchError, memory_of, read_json
-from nbproctor.notebook import HandedIn, parse_submission
 
 N = 100_000
 MIB = 1 << 20

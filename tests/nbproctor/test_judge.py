@@ -14,10 +14,10 @@ from fixtures import lesson
 from harness import judge_sources
 
 from nbproctor.config import Limits
+from nbproctor.course.records import Verdict
 from nbproctor.errors import GraderError
-from nbproctor.judge import MAX_MESSAGE, Judge, Outcome, _alarm, _scored
-from nbproctor.judge_process import JudgeProcess
-from nbproctor.records import Verdict
+from nbproctor.kernels.judge_process import JudgeProcess
+from nbproctor.remote.judge import MAX_MESSAGE, Judge, Outcome, _alarm, _scored
 from nbproctor.sandbox.plan import Level
 
 TORCH = "import torch"

@@ -22,11 +22,11 @@ import pytest
 from fixtures import RIGHT, TINY, fill, notebook, write
 from killing import Job, Server, children, descendants, name_of
 
+from nbproctor.course.records import CellResult, Verdict
+from nbproctor.course.sealed import read_sealed
 from nbproctor.errors import UnfinishedError
-from nbproctor.gradebook import Course
-from nbproctor.records import CellResult, Verdict
 from nbproctor.scratch import ScratchFolder
-from nbproctor.sealed import read_sealed
+from nbproctor.store.gradebook import Course
 
 pytestmark = [
     pytest.mark.slow,

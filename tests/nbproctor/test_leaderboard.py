@@ -10,11 +10,11 @@ from classes import Graded, grade_as, tiny_course
 from harness import judge_sources
 from test_report import HOSTILE, Page
 
-from nbproctor.cli import main
+from nbproctor.commands.cli import main
+from nbproctor.course.records import CellResult, Report, Verdict, report_from
 from nbproctor.errors import ConfigError
-from nbproctor.judge import _scored
-from nbproctor.leaderboard import board_of, board_page, read_baselines
-from nbproctor.records import CellResult, Report, Verdict, report_from
+from nbproctor.remote.judge import _scored
+from nbproctor.reports.leaderboard import board_of, board_page, read_baselines
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BASELINES = [

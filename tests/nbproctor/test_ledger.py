@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from nbproctor.cli import main
+from nbproctor.commands.cli import main
+from nbproctor.course.records import CellResult, Report, Verdict
 from nbproctor.errors import LedgerError
-from nbproctor.grade import Graded
-from nbproctor.ledger import Ledger, Standing, _unpacked, key_of, problems_of
-from nbproctor.locks import course_lock
-from nbproctor.places import LEDGER
-from nbproctor.records import CellResult, Report, Verdict
+from nbproctor.grading.grade import Graded
+from nbproctor.store.ledger import Ledger, Standing, _unpacked, key_of, problems_of
+from nbproctor.store.locks import course_lock
+from nbproctor.store.places import LEDGER
 
 STUDENTS = [f"student{n:02}" for n in range(40)]
 ABOUT = {"lesson and tests": "made up", "versions": {"Python": "3"}}
@@ -142,7 +142,7 @@ def test_what_is_no_damage_leaves_the_ledger_where_it_is(
 ) -> None:
     path = tmp_path / "ledger.sqlite"
     fill(path)
-    monkeypatch.setattr("nbproctor.ledger.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("nbproctor.store.ledger.BUSY_TIMEOUT_S", 0.1)
     with (
         Ledger(path, pytest.fail) as ledger,
         contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other,

@@ -10,13 +10,13 @@ import pytest
 from classes import Graded, enter, grade_as, tiny_course
 from test_report import HOSTILE, Page
 
-from nbproctor.class_entries import Entry
-from nbproctor.class_marks import Lesson, Mark, Person, State, StudentMarks
-from nbproctor.class_picture import MOST_LINES, MOST_LISTED, ClassPicture, mistake_name
-from nbproctor.cli import main
-from nbproctor.gradebook import Course
-from nbproctor.lesson_report import MOST_MISTAKES, lesson_page, write_report
-from nbproctor.records import CellResult, Report, Verdict
+from nbproctor.commands.cli import main
+from nbproctor.course.records import CellResult, Report, Verdict
+from nbproctor.reports.class_entries import Entry
+from nbproctor.reports.class_marks import Lesson, Mark, Person, State, StudentMarks
+from nbproctor.reports.class_picture import MOST_LINES, MOST_LISTED, ClassPicture, mistake_name
+from nbproctor.reports.lesson_report import MOST_MISTAKES, lesson_page, write_report
+from nbproctor.store.gradebook import Course
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CELLS = {("tiny", "test_a"): 2.0, ("tiny", "test_b"): 3.0, ("tiny", "essay"): 2.0}

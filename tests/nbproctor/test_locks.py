@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from nbproctor import locks
 from nbproctor.errors import ConfigError
-from nbproctor.locks import course_lock
-from nbproctor.places import LOCK
+from nbproctor.store import locks
+from nbproctor.store.locks import course_lock
+from nbproctor.store.places import LOCK
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from nbproctor.locks import course_lock
+from nbproctor.store.locks import course_lock
 with course_lock(Path(sys.argv[1]), "grading all night"):
     print("held", flush=True)
     time.sleep(600)

@@ -22,8 +22,8 @@ from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
 from nbproctor.errors import GradebookError
-from nbproctor.gradebook_rows import reading
-from nbproctor.marks import Marks, MarksWriter, marks_in, open_gradebook
+from nbproctor.store.gradebook_rows import reading
+from nbproctor.store.marks import Marks, MarksWriter, marks_in, open_gradebook
 
 DUE = datetime(2026, 11, 20, 12)
 STUDENTS = ["ann", "bob", "cy", "dan", "eve"]

@@ -8,9 +8,9 @@ import pytest
 from fixtures import RIGHT, TINY, cell_of, fill, lesson, own_cell, write
 
 from nbproctor.config import Limits, limits_from
+from nbproctor.course.lesson import load_lesson
+from nbproctor.course.notebook import Submission, plan, read_submission
 from nbproctor.errors import ConfigError, LessonError
-from nbproctor.lesson import load_lesson
-from nbproctor.notebook import Submission, plan, read_submission
 
 
 def read(tmp_path: Any, made: Any, **limits: float) -> Submission:

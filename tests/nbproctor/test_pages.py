@@ -12,13 +12,13 @@ import pytest
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
-from nbproctor.filing import Filing
-from nbproctor.gradebook import Course
-from nbproctor.gradebook_rows import Shown
-from nbproctor.marks import MarksWriter, open_gradebook
-from nbproctor.pages import PageIds, order_for, page_or_nothing, settings_of
-from nbproctor.records import Verdict
-from nbproctor.sealed import digest_of, sealed
+from nbproctor.course.records import Verdict
+from nbproctor.course.sealed import digest_of, sealed
+from nbproctor.store.filing import Filing
+from nbproctor.store.gradebook import Course
+from nbproctor.store.gradebook_rows import Shown
+from nbproctor.store.marks import MarksWriter, open_gradebook
+from nbproctor.store.pages import PageIds, order_for, page_or_nothing, settings_of
 
 IDS = PageIds("tiny", "ann", "tiny")
 HALF = {"test_half": (Verdict.PARTIAL, 1.5, ""), "test_double": (Verdict.FAILED, 0.0, "<b>no</b>")}

@@ -18,13 +18,13 @@ from killing import command_of, descendants
 from traitlets.config import Config
 
 from nbproctor.config import Limits
+from nbproctor.course.notebook import HandedIn
+from nbproctor.course.records import Verdict
+from nbproctor.crew.headstart import head_start
+from nbproctor.crew.pool import LocalCrew
 from nbproctor.errors import ConfigError, GraderError
-from nbproctor.headstart import head_start
-from nbproctor.notebook import HandedIn
-from nbproctor.pool import LocalCrew
-from nbproctor.records import Verdict
+from nbproctor.grading.work import Done, Job, LessonPack
 from nbproctor.sandbox.plan import Level
-from nbproctor.work import Done, Job, LessonPack
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,7 +50,7 @@ def jobs(tmp_path: Path, count: int, double: str = RIGHT["double"]) -> Iterator[
 
 
 def workers_of(pid: int) -> list[int]:
-    return [child for child in descendants(pid) if "nbproctor.worker" in command_of(child)]
+    return [child for child in descendants(pid) if "nbproctor.crew.worker" in command_of(child)]
 
 
 def kill(pid: int) -> None:
@@ -128,7 +128,7 @@ def test_a_job_that_costs_two_workers_is_done(pack: LessonPack, tmp_path: Path) 
         "    if name.isdigit() and int(name) != os.getpid():\n"
         "        words = open(f'/proc/{name}/cmdline').read()\n"
         "        parent = open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[1]\n"
-        f"        if 'nbproctor.worker' in words and parent == '{os.getpid()}':\n"
+        f"        if 'nbproctor.crew.worker' in words and parent == '{os.getpid()}':\n"
         "            os.kill(int(name), signal.SIGKILL)\n"  # not those of other runs
         + RIGHT["double"]
     )
@@ -155,7 +155,7 @@ def test_closing_ends_what_runs(pack: LessonPack, tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_worker_that_has_to_be_killed(
     pack: LessonPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbproctor.pool.END_S", 1.0)
+    monkeypatch.setattr("nbproctor.crew.pool.END_S", 1.0)
     with tempfile.TemporaryDirectory(prefix="t") as place:  # paths of sockets are short
         monkeypatch.setenv("TMPDIR", place)
         monkeypatch.setattr(tempfile, "tempdir", place)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from nbproctor.commands.progress import note_progress, progress_path
+from nbproctor.course.records import CellResult, Report, Verdict
 from nbproctor.errors import ConfigError
-from nbproctor.progress import note_progress, progress_path
-from nbproctor.records import CellResult, Report, Verdict
 
 
 def report(*verdicts: Verdict) -> Report:

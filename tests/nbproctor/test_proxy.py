@@ -3,8 +3,8 @@
 import pytest
 from harness import judge_sources
 
-from nbproctor.judge import Outcome
-from nbproctor.records import Verdict
+from nbproctor.course.records import Verdict
+from nbproctor.remote.judge import Outcome
 
 SETUP = "import torch\nfrom torch import nn\nimport torch.nn.functional as F"
 STUDENT = f"""
@@ -288,7 +288,7 @@ assert torch.allclose(weight.grad, x.detach().sum(0)) and count() == 2
 
 CHANGING_STUDENT = f"""
 {SETUP}
-from nbproctor.student import StudentEnd
+from nbproctor.remote.student import StudentEnd
 sent, inner = [], StudentEnd._news_of
 def news_of(self, *args):
     value = inner(self, *args)

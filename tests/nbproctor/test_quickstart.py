@@ -15,7 +15,7 @@ from fixtures import fill
 from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.apps import quickstartapp
 
-from nbproctor.cli import main
+from nbproctor.commands.cli import main
 
 pytestmark = pytest.mark.slow
 

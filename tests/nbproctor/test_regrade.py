@@ -16,21 +16,21 @@ from fixtures import RIGHT, TINY, fill, notebook, write
 from nbgrader.api import Gradebook
 from test_report import HOSTILE, Page
 
-from nbproctor.classrun import grade_class
-from nbproctor.cli import main
+from nbproctor.classes.classrun import grade_class
+from nbproctor.classes.proposal import Change, Proposal, Snapshot
+from nbproctor.classes.regrade import apply_preview, discard_preview, make_preview
+from nbproctor.classes.regrade_report import regrade_lines, regrade_page
+from nbproctor.classes.watching import Quiet
+from nbproctor.commands.cli import main
+from nbproctor.course.graded_notebook import rebuilt_notebook
+from nbproctor.course.lesson import load_lesson
+from nbproctor.course.notebook import parse_submission, plan
+from nbproctor.course.records import CellResult, Report, Verdict
 from nbproctor.errors import ConfigError, GradebookError
-from nbproctor.grade import Graded
-from nbproctor.gradebook import Course
-from nbproctor.graded_notebook import rebuilt_notebook
-from nbproctor.lesson import load_lesson
-from nbproctor.locks import course_lock
-from nbproctor.notebook import parse_submission, plan
-from nbproctor.proposal import Change, Proposal, Snapshot
-from nbproctor.records import CellResult, Report, Verdict
-from nbproctor.regrade import apply_preview, discard_preview, make_preview
-from nbproctor.regrade_report import regrade_lines, regrade_page
-from nbproctor.watching import Quiet
-from nbproctor.work import Done, Job, LessonPack
+from nbproctor.grading.grade import Graded
+from nbproctor.grading.work import Done, Job, LessonPack
+from nbproctor.store.gradebook import Course
+from nbproctor.store.locks import course_lock
 
 WRONG = {**RIGHT, "double": "def double(x):\n    return x + x  # nearly"}
 STRICT = TINY.replace("double(3) == 6", "double(3) == 7 - 1")

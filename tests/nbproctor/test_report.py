@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from nbproctor.records import CellResult, Report, Verdict
-from nbproctor.report import (
+from nbproctor.course.records import CellResult, Report, Verdict
+from nbproctor.reports.report import (
     SYMBOLS,
     TEMPLATES,
     StudentRow,

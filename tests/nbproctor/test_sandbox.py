@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 from fixtures import RIGHT, fill, lesson, write
 
-from nbproctor.check import check_notebook
-from nbproctor.cli import main
+from nbproctor.commands.check import check_notebook
+from nbproctor.commands.cli import main
+from nbproctor.commands.doctor import examine, health_lines
 from nbproctor.config import MIB, Limits
-from nbproctor.doctor import examine, health_lines
+from nbproctor.course.notebook import read_submission
 from nbproctor.errors import GraderError, SandboxError
-from nbproctor.grade import grade_submission
-from nbproctor.kernel import StudentKernel
-from nbproctor.notebook import read_submission
-from nbproctor.report import check_lines
+from nbproctor.grading.grade import grade_submission
+from nbproctor.kernels.kernel import StudentKernel
+from nbproctor.reports.report import check_lines
 from nbproctor.sandbox import calls, process
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import Sandboxed, environment_paths, strongest_level
@@ -66,7 +66,7 @@ LEVELS = [pytest.param(Level.FULL, marks=needs_namespaces), Level.REDUCED]
 
 def in_container(*command: str, user: str = "own") -> subprocess.CompletedProcess[str]:
     """The user: this process's own, or an ordinary one, as who is not root has it anyway."""
-    run = [sys.executable, "-m", "nbproctor.cli", *command]
+    run = [sys.executable, "-m", "nbproctor.commands.cli", *command]
     program = [sys.executable, "-c", CONTAINER, user, *run]
     return subprocess.run(program, capture_output=True, text=True, cwd=ROOT, timeout=200)
 

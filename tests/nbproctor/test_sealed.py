@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from nbproctor.course.records import CellResult, Verdict
+from nbproctor.course.sealed import digest_of, read_sealed, sealed
 from nbproctor.errors import UnfinishedError
-from nbproctor.records import CellResult, Verdict
-from nbproctor.sealed import digest_of, read_sealed, sealed
 
 RESULTS = (
     CellResult("test_a", Verdict.PARTIAL, 1.5, 2.0, "nearly: caf\u00e9 \U0001f600", 0.25),

@@ -9,10 +9,10 @@ import pytest
 from courses import course
 from fixtures import write
 
-from nbproctor.cli import main
+from nbproctor.commands.cli import main
 from nbproctor.errors import StudentError
-from nbproctor.gradebook import Course
-from nbproctor.places import named
+from nbproctor.store.gradebook import Course
+from nbproctor.store.places import named
 
 
 @pytest.fixture(scope="module")

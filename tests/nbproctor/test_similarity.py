@@ -14,12 +14,17 @@ import pytest
 from courses import CONFIG, submit
 from fixtures import RIGHT, TINY, fill, notebook, write
 
-from nbproctor.cli import main
+from nbproctor.classes.similarity import Exercise, Measure, alike
+from nbproctor.classes.similarity_class import (
+    Likeness,
+    compare_class,
+    exercises_of,
+    similarity_page,
+)
+from nbproctor.commands.cli import main
+from nbproctor.course.lesson import Lesson, load_lesson
 from nbproctor.errors import ConfigError
-from nbproctor.gradebook import Course
-from nbproctor.lesson import Lesson, load_lesson
-from nbproctor.similarity import Exercise, Measure, alike
-from nbproctor.similarity_class import Likeness, compare_class, exercises_of, similarity_page
+from nbproctor.store.gradebook import Course
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,22 +16,17 @@ import pytest
 from courses import CONFIG, submit
 from fixtures import cell_of, fill, lesson, notebook, own_cell, write
 
-from nbproctor.check import check_notebook
-from nbproctor.classrun import grade_class
-from nbproctor.cli import main
+from nbproctor.building.source import read_source
+from nbproctor.classes.classrun import grade_class
+from nbproctor.classes.variants_release import hand_out, holdings, students_in, variant_lines
+from nbproctor.classes.watching import Quiet
+from nbproctor.commands.check import check_notebook
+from nbproctor.commands.cli import main
 from nbproctor.config import Limits
-from nbproctor.errors import ConfigError, LessonError
-from nbproctor.exports import run_packing
-from nbproctor.gradebook import Course
-from nbproctor.lesson import Lesson
-from nbproctor.notebook import HandedIn, answered, held_variant, parse_submission
-from nbproctor.parcels import job_from_parcel, job_to_parcel
-from nbproctor.places import LEDGER
-from nbproctor.pool import LocalCrew
-from nbproctor.sandbox.plan import Level
-from nbproctor.sealed import read_sealed
-from nbproctor.source import read_source
-from nbproctor.variants import (
+from nbproctor.course.lesson import Lesson
+from nbproctor.course.notebook import HandedIn, answered, held_variant, parse_submission
+from nbproctor.course.sealed import read_sealed
+from nbproctor.course.variants import (
     Choice,
     choice_from,
     draw,
@@ -40,8 +35,7 @@ from nbproctor.variants import (
     put_in,
     put_in_notebook,
 )
-from nbproctor.variants_release import hand_out, holdings, students_in, variant_lines
-from nbproctor.variants_secret import (
+from nbproctor.course.variants_secret import (
     HANDED_OUT,
     NO_SECRET,
     SECRET,
@@ -50,8 +44,14 @@ from nbproctor.variants_secret import (
     read_secret,
     write_secret,
 )
-from nbproctor.watching import Quiet
-from nbproctor.work import Grader, Job, LessonPack
+from nbproctor.crew.pool import LocalCrew
+from nbproctor.errors import ConfigError, LessonError
+from nbproctor.grading.parcels import job_from_parcel, job_to_parcel
+from nbproctor.grading.work import Grader, Job, LessonPack
+from nbproctor.results.exports import run_packing
+from nbproctor.sandbox.plan import Level
+from nbproctor.store.gradebook import Course
+from nbproctor.store.places import LEDGER
 
 VARIED = """\
 # %% [markdown]
@@ -369,7 +369,7 @@ def test_the_learners_own_cells_and_values_that_nobody_holds_are_nobodys(tmp_pat
 
 
 def test_the_same_answers_in_two_variants_are_two_results_in_the_ledger(tmp_path: Path) -> None:
-    from nbproctor.ledger import digest_of_submission
+    from nbproctor.store.ledger import digest_of_submission
 
     loaded, released = lesson(tmp_path, VARIED)
     made = fill(given(released, FIVE), right(FIVE))

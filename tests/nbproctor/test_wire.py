@@ -21,9 +21,9 @@ from nbproctor.errors import (
     RemoteTimeoutError,
     StudentError,
 )
-from nbproctor.gradients import RemoteTensors
-from nbproctor.proxy import Session
-from nbproctor.wire import Decoder, Encoder
+from nbproctor.remote.gradients import RemoteTensors
+from nbproctor.remote.proxy import Session
+from nbproctor.remote.wire import Decoder, Encoder
 
 LIMITS = Limits(call_timeout_s=0.5, max_reply_bytes=1 << 20, max_reply_header_bytes=1 << 16)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import zmq
 
-from nbproctor.zmtp import GREETING, Peer
+from nbproctor.kernels.zmtp import GREETING, Peer
 
 MIB = 1 << 20
 

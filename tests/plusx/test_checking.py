@@ -133,7 +133,14 @@ def test_a_result_names_exercises_and_the_next_hint(notebook, monkeypatch):
     asked = grader(monkeypatch, "loading\n" + json.dumps(RESULT))
     done = Check(notebook).wait()
     assert asked[0][2:] == [
-        *("nbproctor.start", "check", "02_residual_block", "--json", "--notebook", str(notebook)),
+        *(
+            "nbproctor.commands.start",
+            "check",
+            "02_residual_block",
+            "--json",
+            "--notebook",
+            str(notebook),
+        ),
     ]
     assert done.text.splitlines() == [
         "✗ Exercise 1 · Double: failed, 0 of 3 points",
@@ -268,7 +275,7 @@ def test_progress_that_cannot_be_read_is_named(tmp_path, monkeypatch, content):
 
 
 def test_both_packages_mean_the_same_file(monkeypatch):
-    from nbproctor.progress import progress_path
+    from nbproctor.commands.progress import progress_path
 
     monkeypatch.delenv("PLUSX_PROGRESS", raising=False)
     assert progress_path() == user_data_path("plusx") / "progress.json"

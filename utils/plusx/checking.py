@@ -113,7 +113,7 @@ class Check:
     def _run(self, exercises: dict[str, Exercise]) -> None:
         stem, folder = self.notebook.stem, self.notebook.parent.name
         lesson = folder if folder and stem.startswith(folder) else stem  # a copy has a longer name
-        command = [sys.executable, "-m", "nbproctor.start", "check", lesson]
+        command = [sys.executable, "-m", "nbproctor.commands.start", "check", lesson]
         command += ["--json", "--notebook", str(self.notebook)]
         try:
             done = subprocess.run(

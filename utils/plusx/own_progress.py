@@ -162,7 +162,7 @@ def _checked(entry: Any) -> dict[str, Any]:
 
 
 def _reached() -> dict[str, Any]:
-    """What `nbproctor check` has kept, by lesson (see nbproctor.progress)."""
+    """What `nbproctor check` has kept, by lesson (see nbproctor.commands.progress)."""
     named = os.environ.get("PLUSX_PROGRESS")
     path = Path(named) if named else user_data_path("plusx") / "progress.json"
     try:

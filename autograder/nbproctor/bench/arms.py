@@ -145,7 +145,7 @@ def _no_marks(site: Site) -> Mapping[str, Mapping[str, float | None]]:
 def _grade(*options: str) -> Callable[[Site], Plan]:
     def plan(site: Site) -> Plan:
         words = [word.replace("{workers}", str(site.workers)) for word in options]
-        return Plan([_python("nbproctor.cli", "grade", site.workload.name, *words)])
+        return Plan([_python("nbproctor.commands.cli", "grade", site.workload.name, *words)])
 
     return plan
 
@@ -162,7 +162,7 @@ def loopback_cluster(workers: int) -> tuple[str, list[Command]]:
 
 def _dask(site: Site) -> Plan:
     address, services = loopback_cluster(site.workers)
-    grade = _python("nbproctor.cli", "grade", site.workload.name, "--scheduler", address)
+    grade = _python("nbproctor.commands.cli", "grade", site.workload.name, "--scheduler", address)
     return Plan([grade], services)
 
 

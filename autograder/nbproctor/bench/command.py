@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbproctor.building.source import find_sources
 from nbproctor.errors import ConfigError
-from nbproctor.places import course_root
-from nbproctor.source import find_sources
+from nbproctor.store.places import course_root
 
 if TYPE_CHECKING:
     from nbproctor.bench.run import Request

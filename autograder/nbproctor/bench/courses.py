@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbproctor.bench.workload import Workload, student
+from nbproctor.course.lesson import load_lesson
 from nbproctor.errors import GraderError
-from nbproctor.lesson import load_lesson
 
 __all__ = [
     "CourseKind",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nbproctor.config import Limits
-from nbproctor.lesson import Lesson, Role, load_lesson
-from nbproctor.notebook import plan, read_submission
+from nbproctor.course.lesson import Lesson, Role, load_lesson
+from nbproctor.course.notebook import plan, read_submission
 
 __all__ = ["main"]
 

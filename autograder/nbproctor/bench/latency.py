@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 from nbproctor.config import Limits
+from nbproctor.course.notebook import read_handed_in
+from nbproctor.crew.pool import LocalCrew
 from nbproctor.errors import GraderError
-from nbproctor.notebook import read_handed_in
-from nbproctor.pool import LocalCrew
+from nbproctor.grading.work import Job, LessonPack
 from nbproctor.sandbox.plan import Level
-from nbproctor.work import Job, LessonPack
 
 __all__ = ["main"]
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from nbproctor.bench.meter import descendants
 from nbproctor.config import MIB, Limits
-from nbproctor.grade import modules_of
-from nbproctor.judge_process import JudgeProcess
-from nbproctor.kernel import StudentKernel
-from nbproctor.lesson import Lesson, Role, load_lesson
-from nbproctor.notebook import Planned, plan, read_submission
+from nbproctor.course.lesson import Lesson, Role, load_lesson
+from nbproctor.course.notebook import Planned, plan, read_submission
+from nbproctor.grading.grade import modules_of
+from nbproctor.kernels.judge_process import JudgeProcess
+from nbproctor.kernels.kernel import StudentKernel
 from nbproctor.sandbox.forkserver import warm_server
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from nbproctor.bench.arms import Arm, Plan, Site
 from nbproctor.bench.courses import environment, plain
+from nbproctor.course.lesson import Cell, Role, load_lesson
 from nbproctor.errors import ConfigError
-from nbproctor.lesson import Cell, Role, load_lesson
 
 __all__ = ["otter"]
 

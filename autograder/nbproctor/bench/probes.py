@@ -76,7 +76,15 @@ def _cold(lab: Lab) -> Any:
     took = []
     for _ in range(REPEATS):
         site = lab.site("cold", 1)
-        command = ["-m", "nbproctor.cli", "grade", lab.workload.name, student(0), "--workers", "1"]
+        command = [
+            "-m",
+            "nbproctor.commands.cli",
+            "grade",
+            lab.workload.name,
+            student(0),
+            "--workers",
+            "1",
+        ]
         began = time.time()
         _seconds([sys.executable, *command], site.folder)
         (graded,) = site.folder.glob(f"autograded/{student(0)}/*/*.ipynb")

@@ -22,7 +22,7 @@ from nbproctor.bench.courses import environment, furnish, hand_in_class, proctor
 from nbproctor.bench.machine import machine, versions
 from nbproctor.bench.workload import LIGHT, light_lesson
 from nbproctor.errors import ConfigError, GraderError
-from nbproctor.places import LEDGER
+from nbproctor.store.places import LEDGER
 
 __all__ = ["DASK", "POOL", "SIMULATION", "simulate"]
 
@@ -123,7 +123,7 @@ def _running(services: Sequence[Sequence[str]], folder: Path) -> Iterator[None]:
 
 def _grade(folder: Path, submissions: int, options: Sequence[str]) -> _Watched:
     """Run `nbproctor grade`, and look at it each time that another part of the class is done."""
-    command = [sys.executable, "-m", "nbproctor.cli", "grade", LIGHT, "--json", *options]
+    command = [sys.executable, "-m", "nbproctor.commands.cli", "grade", LIGHT, "--json", *options]
     before, began = _children_cpu(), time.monotonic()
     at, memory, done = list[float](), list[float](), 0
     with (

@@ -14,17 +14,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from nbproctor import grade
-from nbproctor.classrun import grade_class
-from nbproctor.due import Due
-from nbproctor.filing import Filing
-from nbproctor.gradebook import Course
-from nbproctor.judge_process import JudgeProcess
-from nbproctor.kernel import StudentKernel
-from nbproctor.ledger import Ledger
-from nbproctor.marks import MarksWriter
-from nbproctor.watching import Outcome, Quiet
-from nbproctor.work import Done, Grader, Job, LessonPack, Task
+from nbproctor.classes.classrun import grade_class
+from nbproctor.classes.due import Due
+from nbproctor.classes.watching import Outcome, Quiet
+from nbproctor.grading import grade
+from nbproctor.grading.work import Done, Grader, Job, LessonPack, Task
+from nbproctor.kernels.judge_process import JudgeProcess
+from nbproctor.kernels.kernel import StudentKernel
+from nbproctor.store.filing import Filing
+from nbproctor.store.gradebook import Course
+from nbproctor.store.ledger import Ledger
+from nbproctor.store.marks import MarksWriter
 
 __all__ = ["STAGES", "Stopwatch", "main"]
 
@@ -99,7 +99,7 @@ class _CrewOfOne:
         self._end.close()
 
     def grade(self, jobs: Iterable[Task]) -> Iterator[Done]:
-        """See `nbproctor.work.Crew`."""
+        """See `nbproctor.grading.work.Crew`."""
         for n, job in enumerate(jobs):
             assert isinstance(job, Job)  # no feedback is asked for
             if job.notebook not in self._graders:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbproctor.classroom import Student, hand_in
+from nbproctor.classes.classroom import Student, hand_in
+from nbproctor.course.lesson import Lesson, Role, load_lesson
 from nbproctor.errors import ConfigError
-from nbproctor.lesson import Lesson, Role, load_lesson
 
 __all__ = [
     "LIGHT",

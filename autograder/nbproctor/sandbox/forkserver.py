@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 MAX_DESCRIPTORS = 16
 MAX_SERVERS = 2  # each holds the memory of its imports: torch's alone are hundreds of megabytes
 KERNEL_MODULES = (
-    *("nbproctor.judge", "nbproctor.kernel_app", "nbproctor.student"),
+    *("nbproctor.remote.judge", "nbproctor.kernels.kernel_app", "nbproctor.remote.student"),
     # What a kernel would import when it starts.
     *("IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger"),
     *("IPython.core.oinspect", "IPython.extensions.storemagic", "sqlite3", "faulthandler"),

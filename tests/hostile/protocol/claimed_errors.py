@@ -4,7 +4,7 @@
 
 # %% double
 import itertools
-import nbproctor.student as S
+import nbproctor.remote.student as S
 KINDS = itertools.cycle(["SystemExit", "StopIteration", "GeneratorExit", "KeyboardInterrupt"])
 def _answer(self, header, payload):
     if header["do"] != "call":

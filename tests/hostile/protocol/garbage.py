@@ -4,7 +4,7 @@
 
 # %% double
 import os
-import nbproctor.student as S
+import nbproctor.remote.student as S
 real = S.StudentEnd.do_call
 def do_call(self, header, decode, encode):
     self.channel.sock.sendall(os.urandom(100_000))

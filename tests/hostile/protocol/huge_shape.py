@@ -4,7 +4,7 @@
 # lesson: torch
 
 # %% triple
-import nbproctor.student as S
+import nbproctor.remote.student as S
 real = S.StudentEnd.do_call
 def do_call(self, header, decode, encode):
     answer = real(self, header, decode, encode)

@@ -4,7 +4,7 @@
 
 # %% double
 import threading, time
-import nbproctor.student as S
+import nbproctor.remote.student as S
 real = S.StudentEnd.do_call
 def do_call(self, header, decode, encode):
     time.sleep(4)

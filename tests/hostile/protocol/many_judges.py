@@ -4,7 +4,7 @@
 
 # %% double
 import os, socket
-import nbproctor.student as S
+import nbproctor.remote.student as S
 pairs = [socket.socketpair() for _ in range(50)]
 for ours, theirs in pairs:
     try:

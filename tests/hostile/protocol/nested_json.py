@@ -3,7 +3,7 @@
 # never: marks, hang
 
 # %% double
-import nbproctor.student as S
+import nbproctor.remote.student as S
 real = S.StudentEnd.do_call
 def do_call(self, header, decode, encode):
     text = b'{"ok":' + b"[" * 100_000 + b"]" * 100_000 + b"}"

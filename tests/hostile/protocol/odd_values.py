@@ -4,7 +4,7 @@
 
 # %% double
 import itertools
-import nbproctor.student as S
+import nbproctor.remote.student as S
 ODD = itertools.cycle([
     {"$": "object", "id": -1, "kind": "class", "class": "int"},
     {"$": "float", "v": "1e999999"},

@@ -4,7 +4,7 @@
 
 # %% double
 import json, socket, struct, threading
-import nbproctor.student as S
+import nbproctor.remote.student as S
 text = json.dumps({"ok": {"value": 6, "changed": False}}).encode()
 def seat():
     while True:

@@ -3,7 +3,7 @@
 # never: marks
 
 # %% double
-import nbproctor.student as S
+import nbproctor.remote.student as S
 real = S.StudentEnd.do_call
 def do_call(self, header, decode, encode):
     for value in (4, 6, True, 4):

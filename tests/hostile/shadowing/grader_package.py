@@ -9,9 +9,9 @@ def double(x):
 # %% file nbproctor/__init__.py
 open("@HOME@/@MARK@-nbproctor", "w")
 
-# %% file nbproctor/student.py
+# %% file nbproctor/remote/student.py
 def serve(path, namespace):
     open("@HOME@/@MARK@-student", "w")
 
-# %% file nbproctor/judge.py
+# %% file nbproctor/remote/judge.py
 open("@HOME@/@MARK@-judge", "w")

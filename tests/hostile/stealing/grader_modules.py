@@ -8,7 +8,7 @@ def half(x):
     return x / 2
 sys.path.insert(0, "@COURSE@")
 try:
-    from nbproctor.lesson import load_lesson
+    from nbproctor.course.lesson import load_lesson
     released = "@SOLUTION@".replace("/solutions/", "/notebooks/")
     print([cell.full for cell in load_lesson(pathlib.Path("@SOLUTION@"), pathlib.Path(released)).cells])
 except Exception as error:

@@ -1,0 +1,1 @@
+"""From `solutions/*.py` to notebooks."""

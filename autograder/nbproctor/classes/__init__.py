@@ -1,0 +1,1 @@
+"""A whole class: graded, graded again, given feedback."""

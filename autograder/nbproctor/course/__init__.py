@@ -1,0 +1,1 @@
+"""What a course's cells are: lessons, variants, what was handed in, and what came of it."""

@@ -1,0 +1,1 @@
+"""Many submissions at the same time: workers here and on a cluster."""

@@ -1,0 +1,1 @@
+"""The student kernel and the judge, as the grader holds them."""
