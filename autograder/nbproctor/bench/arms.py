@@ -101,7 +101,9 @@ def _tuned(root: Path) -> CourseKind:
 
 def _cold(root: Path) -> CourseKind:
     """The configuration is Python: it can take the fork-server away."""
-    return proctored(root, "from nbproctor import grade\ngrade.warm_server = lambda *_: None\n")
+    return proctored(
+        root, "from nbproctor.grading import grade\ngrade.warm_server = lambda *_: None\n"
+    )
 
 
 def _autograde(site: Site) -> Plan:
