@@ -77,7 +77,7 @@ def test_a_written_question_has_its_answer_and_its_marks_folded() -> None:
 def test_notebooks_of_different_sources_are_refused() -> None:
     released, executed = notebooks()
     released["cells"].pop()
-    with pytest.raises(SiteError, match="'Start': .* have other cells"):
+    with pytest.raises(SiteError, match=r"'Start': .* have other cells"):
         lesson_page(released, executed)
 
 
