@@ -78,9 +78,7 @@ class Explorer:
         inputs = self.inputs()
         # At its own size: a box would stretch it to the width of the page.
         picture = ipywidgets.Image(
-            format="png",
-            tooltip=self.about,  # its name, for readers who do not see it
-            layout={"align_self": "flex-start", "max_width": "100%"},
+            format="png", layout={"align_self": "flex-start", "max_width": "100%"}
         )
 
         def update(_change: object = None) -> None:
