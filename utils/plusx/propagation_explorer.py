@@ -34,7 +34,7 @@ class PropagationExplorer(Explorer):
         "input; measured and closed form agree."
     )
 
-    size = (8.0, 3.3)
+    size = (8.0, 3.0)
     widths = (1, 1)
 
     def paint(  # type: ignore[override]
@@ -47,7 +47,7 @@ class PropagationExplorer(Explorer):
         order: str,
     ) -> None:
         """Both, five seeds, for one setting."""
-        draw_propagation(axes, depth, skip, branch, norm, order)
+        draw_propagation(axes, depth, skip, branch, norm, order, width=32)
         for axis in axes:
             axis.set_ylim(LIMITS)
             axis.yaxis.set_major_locator(LogLocator(numticks=8))
@@ -76,12 +76,12 @@ class PropagationExplorer(Explorer):
 
 
 def draw_propagation(
-    axes: Any, depth: int, skip: float, branch: float, norm: bool, order: str
+    axes: Any, depth: int, skip: float, branch: float, norm: bool, order: str, width: int = 48
 ) -> None:
     """Mean squares of the states on the left axis, squared gradients on the right one."""
-    measured = propagate(depth, skip, branch, norm, order, width=48, batch=16, seeds=SEEDS)
+    measured = propagate(depth, skip, branch, norm, order, width, batch=16, seeds=SEEDS)
     predicted = [f(depth, skip, branch, norm) for f in (signal_by_depth, gradient_by_depth)]
-    names = ("mean square of the state", "squared gradient / that at the output")
+    names = ("mean square of the state", "squared gradient (output: 1)")
     for axis, runs, line, name in zip(axes, measured, predicted, names, strict=True):
         _draw_one(axis, runs, line if order == "pre" else None, name)
     axes[0].legend(title=f"median and range, {SEEDS} seeds", fontsize=8, title_fontsize=8)
