@@ -109,7 +109,7 @@ class WiringExplorer(Explorer):
             "wiring": ipywidgets.SelectionSlider(
                 options=WIRINGS, value="pre", description="wiring", style=WIDE
             ),
-            "blocks": ipywidgets.IntSlider(8, 2, 48, description="blocks", style=WIDE),
+            "blocks": ipywidgets.IntSlider(6, 2, 48, description="blocks", style=WIDE),
             "skips": ipywidgets.SelectionSlider(
                 options=tuple(NO_SKIP), value="both", description="skips", style=WIDE
             ),
