@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,9 @@ def notebooks(name: str = START) -> tuple[dict[str, Any], dict[str, Any]]:
     return released, executed
 
 
+OTHER_LESSON = re.compile(r"\[(\d\d [\w -]+)\]\(\.\./\w+/\w+\.ipynb\)")
+
+
 def text_of(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
@@ -41,6 +45,9 @@ def course(tmp_path: Path) -> Path:
     """A copy of the course with its first lesson only."""
     for name in ("docs", f"solutions/{START}", f"notebooks/{START}"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    for path in tmp_path.glob(f"*/{START}/{START}.ipynb"):  # it leads to all other lessons
+        text = path.read_text(encoding="utf-8")
+        path.write_text(OTHER_LESSON.sub(r"\1", text), encoding="utf-8")
     for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("papers", "residual_ideas", "security"):  # they lead to what is not copied
