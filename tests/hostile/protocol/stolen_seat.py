@@ -1,5 +1,5 @@
 # attack: The learner's own thread takes the judge's connection and answers everything with 6.
-# expect: double failed|kernel died|timed out, half failed|partial|kernel died|timed out
+# expect: double failed|kernel died|timed out, half failed|kernel died|timed out
 # never: marks, hang
 
 # %% double
@@ -19,3 +19,8 @@ def seat():
 threading.Thread(target=seat, daemon=True).start()
 def double(x):
     return x
+
+# %% half
+# Wrong too: the main thread may be the first to take this test's connection.
+def half(x):
+    return x + 1
