@@ -13,6 +13,7 @@ from fixtures import RIGHT, TINY, cell_of, fill, lesson, own_cell, write
 from nbproctor.config import Limits
 from nbproctor.course.notebook import read_submission
 from nbproctor.grading.grade import Graded, grade_submission
+from nbproctor.kernels.kernel import Execution, StudentKernel
 
 LIMITS = Limits(
     cell_timeout_s=3, call_timeout_s=3, test_timeout_s=6, interrupt_grace_s=1, max_restarts=2
@@ -300,6 +301,26 @@ def test_kernel_that_always_dies_ends(tmp_path: Any) -> None:
 
     verdicts = [str(r.verdict) for r in graded(tmp_path, edit).report.results]
     assert verdicts[:2] == ["kernel died", "kernel died"]
+
+
+def test_a_kernel_that_dies_behind_a_cell_is_said_to_have_died(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a thread of that cell's that waits: the cell ended, and the test has not begun."""
+    inner, killed = StudentKernel.execute, []
+
+    def execute(kernel: StudentKernel, code: str, *limits: Any) -> Execution:
+        execution = inner(kernel, code, *limits)
+        if "def half" in code and not killed:
+            assert kernel.sandbox is not None
+            kernel.sandbox.stop()
+            killed.append(code)
+        return execution
+
+    monkeypatch.setattr(StudentKernel, "execute", execute)
+    results = graded(tmp_path, correct).report.results
+    assert [str(r.verdict) for r in results[:2]] == ["passed", "kernel died"]
+    assert results[1].message == "Its cell killed the kernel."
 
 
 def test_demo_cells_do_not_run_and_judge_cells_do(tmp_path: Any) -> None:

@@ -152,7 +152,10 @@ class _Run:
         before = [k for k in self.executions if k < n and k not in self.switched_off]
         if not before:
             return False
-        self._recover(n, culprit=max(before))
+        culprit, reason = max(before), self._kernel.reason
+        died = replace(self.executions[culprit], ended=Ended.DIED, reason=reason)
+        self.executions[culprit] = died
+        self._recover(n, culprit)
         return not self.given_up
 
     def result(self, cell: Cell) -> CellResult:
