@@ -62,3 +62,34 @@ def test_nothing_of_one_setting_is_left_in_the_picture_of_the_next(explorer):
         live = explorer()
         fresh, changed, again = (live.draw(**setting) for setting in (one, other, one))
         assert fresh == again and fresh != changed
+
+
+@pytest.mark.parametrize("explorer", EXPLORERS, ids=lambda e: e.__name__)
+def test_labels_have_room_when_the_numbers_change(explorer):
+    """Places are settled by the first picture; another has longer numbers beside its axes."""
+    shown = explorer()
+    controls = {name: control.value for name, control in shown.inputs().items()}
+    for setting in (controls, *EXPLORERS[explorer]):
+        shown.draw(**setting)
+        end = 0.0  # of the panel before
+        for axis in shown._live._axes:
+            if axis.get_ylabel() and axis.axison:
+                assert axis.yaxis.label.get_window_extent().x0 >= end, (setting, axis.get_ylabel())
+            end = axis.bbox.x1
+
+
+@pytest.mark.parametrize("explorer", EXPLORERS, ids=lambda e: e.__name__)
+def test_a_figure_is_there_in_words(explorer):
+    words = explorer().controls().children[-1].value
+    assert words.startswith("Figure: ") and len(words) > 30
+    assert not set(words) & set("${}\\\n")
+
+
+def test_the_words_follow_the_controls():
+    (depth_and_gain, _, _, words) = widgets.GradientExplorer().controls().children
+    _, gain = depth_and_gain.children
+    gain.value = 1.0
+    before = words.value
+    assert "without skip, no norm" in before
+    gain.value = 3.0
+    assert words.value != before

@@ -114,7 +114,7 @@ def _draw_shares(axis: Axes, layers: Sequence[Conv], size: int, batch: int) -> N
 
 def _short(count: int) -> str:
     """A count in three digits: 13.6 M, 1.2 G."""
-    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for factor, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= factor:
             return f"{count / factor:.3g} {letter}"
     return str(count)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from plusx.dense import FACTOR, kept_channels
-from plusx.plots import COLOURS, DASHES, figure
+from plusx.plots import COLOURS, DASHES, figure, whole_numbers
 from plusx.widgets import WIDE, Explorer
 
 try:
@@ -74,13 +74,17 @@ def _draw_block(axes: Sequence[Axes], layers: int, growth: int, first: int, side
     axes[0].stairs(
         read, edges, baseline=first, fill=True, color=COLOURS["third"], label="from layers before"
     )
-    axes[0].set(xlabel="layer", ylabel="channels that it reads")
+    top = 1.3 * read[-1]  # the legend stands above what is drawn
+    axes[0].set(xlabel="layer", ylabel="channels that it reads", ylim=(0, top))
     weights = [layer_weights(first, growth, n) / 1000 for n in range(layers)]
     axes[1].stairs(weights, edges, fill=True, color=COLOURS["first"])
-    axes[1].set(xlabel="layer", ylabel="weights (thousands)", title=f"{sum(weights):,.0f} thousand")
+    total = f"{sum(weights):,.{0 if sum(weights) >= 10 else 1}f} thousand"
+    axes[1].set(xlabel="layer", ylabel="weights (thousands)", title=total)
     _draw_memory(axes[2], layers, growth, first, side)
     axes[0].set_title(f"{first + layers * growth} channels leave")
-    axes[0].legend(fontsize=8)
+    axes[0].legend(fontsize=8, loc="upper left")
+    for axis in axes:
+        whole_numbers(axis)
 
 
 def _draw_memory(axis: Axes, layers: int, growth: int, first: int, side: int) -> None:
@@ -88,7 +92,8 @@ def _draw_memory(axis: Axes, layers: int, growth: int, first: int, side: int) ->
     for recompute, role, name in ((False, "plain", "all kept"), (True, "residual", "recomputed")):
         kept = [kept_channels(n, first, growth, recompute) for n in numbers]
         mebibytes = [channels * side**2 * KIB_PER_PIXEL / 1024 for channels in kept]
-        axis.plot(numbers, mebibytes, DASHES[role], color=COLOURS[role], label=name)
+        line = f"{DASHES[role]}{'o' * (layers == 1)}"  # one point makes no line
+        axis.plot(numbers, mebibytes, line, color=COLOURS[role], label=name)
     axis.set(xlabel="layers", ylabel="kept for backward (MiB)", ylim=(0, None))
     axis.set_title("memory")
     axis.legend(fontsize=8)

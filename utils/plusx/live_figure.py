@@ -11,14 +11,16 @@ from matplotlib.figure import Figure
 from plusx.plots import STYLE
 
 DPI = 90
+ROOM = 0.14  # inches
+NO_MATHTEXT = str.maketrans({"$": "", "{": "", "}": "", "\\": " ", "\n": ", "})
 Paint = Callable[[Sequence[Axes]], object]
 
 
 class LiveFigure:
     """One row of panels whose layout is settled by what is drawn first.
 
-    Finding a layout takes longer than drawing, so panels keep their places; what is drawn first
-    should need as much room for its numbers as what comes later. Panels also keep what they say
+    Finding a layout takes longer than drawing, so panels keep their places; what is drawn later
+    may need room for two more digits, and not for much more. Panels also keep what they say
     about ticks, grid and frame, since making these anew is half of drawing. size: inches; widths:
     of the panels, relative to each other.
     """
@@ -27,6 +29,8 @@ class LiveFigure:
         with mpl.rc_context(STYLE):
             self._figure = Figure(figsize=size, dpi=DPI)
             self._canvas = FigureCanvasAgg(self._figure)
+            # Room beside the panels for numbers that get longer than those of the first picture.
+            self._figure.set_layout_engine("constrained", w_pad=ROOM)
             panels = self._figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)
             self._axes: list[Axes] = list(panels[0])
 
@@ -40,8 +44,27 @@ class LiveFigure:
             with io.BytesIO() as stream:
                 # Not by savefig, which draws twice; packed lightly, since it does not travel far.
                 self._canvas.print_png(stream, pil_kwargs={"compress_level": 1})
-                self._figure.set_layout_engine("none")
+                self._settle()
                 return stream.getvalue()
+
+    def words(self) -> str:
+        """What the panels say above and beside them, for readers who do not see them."""
+        return "; ".join(filter(None, map(_words, self._axes)))
+
+    def _settle(self) -> None:
+        """Panels stay where they are now, and so do labels below them.
+
+        Those beside them make room for what numbers need.
+        """
+        self._figure.set_layout_engine("none")
+        for axis in self._axes:
+            label = axis.xaxis.label
+            axis.xaxis.set_label_coords(*label.get_position(), label.get_transform())
+
+
+def _words(axis: Axes) -> str:
+    drawn = " by ".join(filter(None, (axis.get_ylabel(), axis.get_xlabel())))
+    return ": ".join(filter(None, (drawn, axis.get_title()))).translate(NO_MATHTEXT)
 
 
 def _empty(axis: Axes) -> None:

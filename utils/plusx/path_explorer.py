@@ -13,7 +13,7 @@ from torch import Tensor
 
 from plusx.path_plots import GREY, plot_masses
 from plusx.paths import effective_length, shortest_range
-from plusx.plots import COLOURS, STYLE
+from plusx.plots import COLOURS, STYLE, whole_numbers
 from plusx.widgets import WIDE, Explorer
 
 try:
@@ -99,4 +99,5 @@ def _panel(axis: Axes, blocks: int, factor: float, directions: str) -> None:
     plot_masses(axis, lengths, carried[None], label, COLOURS[role])
     axis.set(xlabel="path length (blocks)", ylabel="share", xlim=(0, max(blocks, 2)))
     axis.set_ylim(0, 1.3 * max(0.15, carried.max().item()))
-    axis.set_title(f"{blocks} blocks, a = {factor:g}, directions: {directions}")
+    whole_numbers(axis)
+    axis.set_title(f"{blocks} block{'s' * (blocks > 1)}, a = {factor:g}, directions: {directions}")

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.text import Annotation
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
 from torch import Tensor
 
@@ -346,11 +346,18 @@ def show(alt: str) -> None:
     plt.close(drawing)
 
 
+def whole_numbers(axis: Axes) -> None:
+    """Along the x axis, which counts something, only whole numbers."""
+    places = MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    axis.xaxis.set_major_locator(places)
+
+
 def gradient_axes(axis: Axes, title: str) -> None:
     """Label a panel of gradient norms by layer, on a logarithmic scale."""
     axis.set_yscale("log")
     axis.axhline(1, color="gray", linewidth=0.8)
     axis.set(xlabel="layer (0 = input)", ylabel="gradient norm / norm at the output", title=title)
+    whole_numbers(axis)
 
 
 def gradient_panels(depth: int = 50, norm: bool = False, seeds: int = 5) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
-from plusx.plots import COLOURS, figure, plot_runs
+from plusx.plots import COLOURS, figure, plot_runs, whole_numbers
 from plusx.propagation import gradient_by_depth, propagate, signal_by_depth
 from plusx.widgets import WIDE, Explorer
 
@@ -94,3 +94,4 @@ def _draw_one(axis: Axes, runs: Tensor, line: list[float] | None, name: str) -> 
         axis.plot(layers, line, ":", color=COLOURS["fourth"], label="closed form")
     axis.axhline(1, color="gray", linewidth=0.8)
     axis.set(yscale="log", xlabel="layer (0 = input)", ylabel=name)
+    whole_numbers(axis)

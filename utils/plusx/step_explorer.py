@@ -77,7 +77,9 @@ def _draw_plane(axis: Axes, method: str, h: float, decay: float, rotation: float
     stability_regions(axis, [method], LIMITS, points=61)
     for sign in (1, -1):
         axis.plot(h * decay, sign * h * rotation, "X", color=COLOURS["fourth"], ms=8)
-    axis.set_title("stable inside, X: $h\\lambda$")
+    left, right, low, high = LIMITS
+    seen = left <= h * decay <= right and low <= h * rotation <= high
+    axis.set_title(f"stable inside, {'X: ' * seen}$h\\lambda${' far outside' * (not seen)}")
 
 
 def _draw_path(axis: Axes, method: str, h: float, decay: float, rotation: float) -> None:

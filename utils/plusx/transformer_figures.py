@@ -1,17 +1,18 @@
 """The figures of lesson 06 that are more than a few lines, and its explorer."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from torch import Tensor
 from torch.nn import functional as F
 
-from plusx.plots import COLOURS, figure, plot_runs
+from plusx.plots import COLOURS, figure, plot_runs, whole_numbers
 from plusx.sequences import Sorting
 from plusx.transformer_studies import WIRINGS
 from plusx.transformers import NO_SKIP, FeedForward, Transformer
@@ -101,6 +102,9 @@ class WiringExplorer(Explorer):
     ) -> None:
         """Both profiles for one setting."""
         _draw_profiles(axes, {wiring: "residual"}, blocks, skips, seeds=3, sequences=8)
+        axes[0].set_title(f"{wiring}, {blocks} blocks")
+        axes[1].set_title("median, range of 3 seeds")
+        axes[0].yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))  # numbers stay short
         axes[1].yaxis.set_minor_locator(NullLocator())
 
     def inputs(self) -> dict[str, Any]:
@@ -121,6 +125,7 @@ class WiringExplorer(Explorer):
         roles = {"deepnorm": "first", "post": "plain", "pre": "residual", "peri": "third"}
         drawing, axes = figure(2)
         _draw_profiles(axes, roles, 24, "both")
+        axes[0].legend(title=f"24 blocks: median, range of {SEEDS} seeds", fontsize=8)
         return drawing
 
 
@@ -134,22 +139,26 @@ def _draw_profiles(
 ) -> None:
     """Two panels: the size of the stream and the gradients, by block, for some wirings."""
     for wiring, role in roles.items():
-        nets = [_untrained(wiring, blocks, skips, seed) for seed in range(seeds)]
-        found = [start_profile(net, sequences) for net in nets]
+        found = [_profile(wiring, blocks, skips, seed, sequences) for seed in range(seeds)]
         streams, gradients = (torch.tensor(half) for half in zip(*found, strict=True))
         plot_runs(axes[0], range(blocks + 1), streams, wiring, role)
         plot_runs(axes[1], range(1, blocks + 1), gradients.clamp(min=1e-12), wiring, role)
     axes[0].set(xlabel="block (0: token vectors)", ylabel="size of the stream")
     axes[0].set(xlim=(0, blocks), ylim=(0, None))
     axes[1].set(xlabel="block", ylabel="gradient norm", yscale="log")
-    axes[1].set(xlim=(0, blocks), ylim=(1e-3, 1e1))
-    axes[0].legend(title=f"{blocks} blocks: median, range of {seeds} seeds", fontsize=8)
+    axes[1].set(xlim=(0, blocks), ylim=(1e-3, 1e2))
+    for axis in axes:
+        whole_numbers(axis)
 
 
-def _untrained(wiring: str, blocks: int, skips: str, seed: int) -> Transformer:
+@lru_cache(maxsize=1000)  # whoever compares two wirings goes to and fro between them
+def _profile(
+    wiring: str, blocks: int, skips: str, seed: int, sequences: int
+) -> tuple[list[float], list[float]]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Transformer(10, 8, blocks=blocks, wiring=wiring, skips=skips)
+        net = Transformer(10, 8, blocks=blocks, wiring=wiring, skips=skips)
+    return start_profile(net, sequences)
 
 
 def start_profile(net: Transformer, sequences: int = 64) -> tuple[list[float], list[float]]:

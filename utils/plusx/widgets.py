@@ -1,6 +1,7 @@
 """Explorers: controls above a live figure, and a still figure where widgets cannot run."""
 
 import base64
+import html
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ except ImportError:  # the still figure remains
 
 LIMITS = (1e-20, 1e20)  # of the axis: fixed, so that curves of two settings compare
 SEEDS = 5
+UNSEEN = {"width": "1px", "height": "1px", "margin": "0", "overflow": "hidden"}  # but read aloud
 WIDE = {"description_width": "initial"}
 
 
@@ -74,22 +76,24 @@ class Explorer:
         raise NotImplementedError
 
     def controls(self) -> Any:
-        """The box of ipywidgets: controls above the figure, two in a row."""
+        """The box of ipywidgets: controls, two in a row, the figure, and the figure in words."""
         inputs = self.inputs()
         # At its own size: a box would stretch it to the width of the page.
         picture = ipywidgets.Image(
             format="png", layout={"align_self": "flex-start", "max_width": "100%"}
         )
+        words = ipywidgets.HTML(layout=UNSEEN)  # ipywidgets' pictures take no text of their own
 
         def update(_change: object = None) -> None:
             picture.value = self.draw(**{name: item.value for name, item in inputs.items()})
+            words.value = html.escape(f"Figure: {self._live.words()}")
 
         for item in inputs.values():
             item.observe(update, names="value")
         update()
         items = [*inputs.values()]
         rows = [ipywidgets.HBox(items[n : n + 2]) for n in range(0, len(items), 2)]
-        return ipywidgets.VBox([*rows, picture])
+        return ipywidgets.VBox([*rows, picture, words])
 
     def still(self) -> bytes:
         """A PNG of the still figure."""
