@@ -26,6 +26,8 @@ from nbproctor.unused import leave_out
 
 __all__ = ["main"]
 
+WITHOUT_A_COURSE = ("init", "doctor")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 if all is well, 1 if not, 2 if the command cannot be run."""
@@ -47,76 +49,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nbproctor", description="Grades notebooks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    init = commands.add_parser("init", help="make a new course, with a lesson and a made-up class")
-    init.add_argument("folder", type=Path, help="where: a new or empty folder")
-    init.add_argument("--id", help="what nbgrader calls the course (the folder's name)")
-    init.set_defaults(run=_init)
-
-    check = commands.add_parser("check", help="grade your own notebook here and now")
-    add_lesson(check)
-    check.add_argument("--notebook", type=Path, help="another notebook of that lesson")
-    check.add_argument("--student", help="the variants of this student (those of the notebook)")
-    check.add_argument(
-        "--html", type=Path, help="where the page goes (.nbproctor/check_LESSON.html)"
-    )
-    check.add_argument("--open", action="store_true", help="open the page in the browser")
-    check.add_argument("--json", action="store_true", help="the result for a program")
-    add_sandbox(check, otherwise="what there is")
-    check.set_defaults(run=_check)
-
-    grade = commands.add_parser("grade", help="grade what a class handed in")
-    add_grade(grade)
-    ledger = commands.add_parser("ledger", help="results that need not be computed again")
-    add_ledger(ledger)
-
-    export = commands.add_parser("export", help="marks for a spreadsheet or a learning platform")
-    add_export(export)
-
-    report = commands.add_parser("report", help="a page about a lesson and its class")
-    add_report(report)
-
-    leaderboard = commands.add_parser("leaderboard", help="a class ranked, under pseudonyms")
-    add_leaderboard(leaderboard)
-
-    regrade = commands.add_parser("regrade", help="see what grading again changes, then do it")
-    add_regrade(regrade)
-
-    similarity = commands.add_parser("similarity", help="a page of answers that are alike")
-    add_similarity(similarity)
-
-    variants = commands.add_parser("variants", help="who holds which variant of an exercise")
-    add_variants(variants)
-    release = commands.add_parser("release", help="notebooks of their own for all students")
-    add_release(release)
-
-    demo = commands.add_parser("demo", help="grade a small made-up class through nbgrader")
-    demo.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
-    demo.add_argument("--keep", type=Path, help="leave the class's course folder there")
-    add_sandbox(demo, Level.REDUCED)
-    demo.set_defaults(run=_demo)
-
-    build = commands.add_parser("build", help="make the notebooks from solutions/*/*.py")
-    build.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
-    build.add_argument("--check", action="store_true", help="only say what is stale")
-    build.add_argument("--force", action="store_true", help="execute what is up to date, too")
-    build.add_argument(
-        "--times", action="store_true", help="write nothing: time each demonstration, cache empty"
-    )
-    build.set_defaults(run=_build)
-
-    bench = commands.add_parser("bench", help="time grading, by nbgrader alone and by us")
-    add_bench(bench)
-
-    doctor = commands.add_parser("doctor", help="say what this machine can hold student code with")
-    doctor.add_argument("--json", action="store_true", help="the findings for a program")
-    add_sandbox(doctor, Level.REDUCED)
-    doctor.set_defaults(run=_doctor)
-
-    of_course = (check, grade, ledger, export, report, leaderboard, regrade, similarity)
-    for command in (*of_course, variants, release, demo, build, bench):
-        command.add_argument("--course", type=Path, help="the course folder (found upwards)")
+    for name, add_options, about in (
+        ("init", _add_init, "make a new course, with a lesson and a made-up class"),
+        ("check", _add_check, "grade your own notebook here and now"),
+        ("grade", add_grade, "grade what a class handed in"),
+        ("ledger", add_ledger, "results that need not be computed again"),
+        ("export", add_export, "marks for a spreadsheet or a learning platform"),
+        ("report", add_report, "a page about a lesson and its class"),
+        ("leaderboard", add_leaderboard, "a class ranked, under pseudonyms"),
+        ("regrade", add_regrade, "see what grading again changes, then do it"),
+        ("similarity", add_similarity, "a page of answers that are alike"),
+        ("variants", add_variants, "who holds which variant of an exercise"),
+        ("release", add_release, "notebooks of their own for all students"),
+        ("demo", _add_demo, "grade a small made-up class through nbgrader"),
+        ("build", _add_build, "make the notebooks from solutions/*/*.py"),
+        ("bench", add_bench, "time grading, by nbgrader alone and by us"),
+        ("doctor", _add_doctor, "say what this machine can hold student code with"),
+    ):
+        command = commands.add_parser(name, help=about)
+        add_options(command)
+        if name not in WITHOUT_A_COURSE:
+            command.add_argument("--course", type=Path, help="the course folder (found upwards)")
     return parser
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="where: a new or empty folder")
+    parser.add_argument("--id", help="what nbgrader calls the course (the folder's name)")
+    parser.set_defaults(run=_init)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    add_lesson(parser)
+    parser.add_argument("--notebook", type=Path, help="another notebook of that lesson")
+    parser.add_argument("--student", help="the variants of this student (those of the notebook)")
+    page = "where the page goes (.nbproctor/check_LESSON.html)"
+    parser.add_argument("--html", type=Path, help=page)
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.add_argument("--json", action="store_true", help="the result for a program")
+    add_sandbox(parser, otherwise="what there is")
+    parser.set_defaults(run=_check)
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
+    parser.add_argument("--keep", type=Path, help="leave the class's course folder there")
+    add_sandbox(parser, Level.REDUCED)
+    parser.set_defaults(run=_demo)
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lessons", nargs="*", help="lessons by number or name (all)")
+    parser.add_argument("--check", action="store_true", help="only say what is stale")
+    parser.add_argument("--force", action="store_true", help="execute what is up to date, too")
+    times = "write nothing: time each demonstration, cache empty"
+    parser.add_argument("--times", action="store_true", help=times)
+    parser.set_defaults(run=_build)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="the findings for a program")
+    add_sandbox(parser, Level.REDUCED)
+    parser.set_defaults(run=_doctor)
 
 
 def _init(options: argparse.Namespace) -> int:
