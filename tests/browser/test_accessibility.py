@@ -1,5 +1,6 @@
 """The pages that graders and learners get, looked at by axe-core: nothing serious is found."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,17 @@ def test_a_lessons_report_and_feedback_have_no_grave_findings(browser: Any, tmp_
     course.generate_feedback("tiny")
     feedback = folder / "feedback" / "bob" / "tiny" / "tiny.html"
     assert found_on(browser, [report, feedback]) == []
+    long = feedback.with_name("long.html")
+    text = feedback.read_text(encoding="utf-8")
+    words = "<code>" + "nn.functional.interpolate" * 6 + "</code>"
+    start = re.search(r"<div[^>]*rendered_html[^>]*>", text)
+    assert start is not None
+    long.write_text(text[: start.end()] + words + text[start.end() :], encoding="utf-8")
+    page = browser.new_page(viewport=PHONE)
+    page.goto(long.as_uri())
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    assert width <= PHONE["width"], "code in a sentence is wrapped"
 
 
 def likeness() -> Likeness:

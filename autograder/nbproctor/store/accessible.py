@@ -22,6 +22,7 @@ div.nbgrader_cell > .panel-heading code { color: #8a1538; }
 li.late-penalty { color: #a32a22; }
 @media (max-width: 60rem) {
   .input_area pre, .output_area pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  .rendered_html code { white-space: normal; overflow-wrap: anywhere; }
 }
 </style>
 """
