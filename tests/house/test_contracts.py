@@ -28,9 +28,10 @@ ORDER = {
         "segmentation denoising sequences sequence_training experiments trained reference "
         "full_scale transformer_studies dense_studies continuous_studies unraveled_conv "
         "challenge challenge_entry challenge_training challenge_studies diagnose_challenge "
-        "plots own_progress path_plots full_scale_figures continuous_plots live_figure widgets "
-        "block_explorer order_diagram propagation_explorer transformer_figures path_explorer "
-        "dense_figures dense_explorer step_explorer challenge_explorer __init__"
+        "plots own_progress path_plots full_scale_figures continuous_plots stamped_axis "
+        "live_figure widgets block_explorer order_diagram propagation_explorer "
+        "transformer_figures path_explorer dense_figures dense_explorer step_explorer "
+        "challenge_explorer __init__"
     ).split(),
     "nbproctor": (
         "settings errors config files unused heap text spreadsheet trees scratch json_bounds "

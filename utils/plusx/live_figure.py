@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from plusx.plots import STYLE
+from plusx.stamped_axis import stamp_axis
 
 DPI = 90
 ROOM = 0.14  # inches
@@ -33,6 +34,7 @@ class LiveFigure:
             self._figure.set_layout_engine("constrained", w_pad=ROOM)
             panels = self._figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)
             self._axes: list[Axes] = list(panels[0])
+            self._is_settled = False
 
     def png(self, paint: Paint) -> bytes:
         """A PNG of what `paint` draws into the panels, which are empty when it is called."""
@@ -41,10 +43,11 @@ class LiveFigure:
             for axis in self._axes:
                 _empty(axis)
             paint(self._axes)
+            if not self._is_settled:
+                self._settle()
             with io.BytesIO() as stream:
                 # Not by savefig, which draws twice; packed lightly, since it does not travel far.
                 self._canvas.print_png(stream, pil_kwargs={"compress_level": 1})
-                self._settle()
                 return stream.getvalue()
 
     def words(self) -> str:
@@ -52,14 +55,18 @@ class LiveFigure:
         return "; ".join(filter(None, map(_words, self._axes)))
 
     def _settle(self) -> None:
-        """Panels stay where they are now, and so do labels below them.
+        """Find the panels' places, where they stay, as do the labels below them.
 
         Those beside them make room for what numbers need.
         """
+        self._figure.draw_without_rendering()
         self._figure.set_layout_engine("none")
         for axis in self._axes:
             label = axis.xaxis.label
             axis.xaxis.set_label_coords(*label.get_position(), label.get_transform())
+            for direction in (axis.xaxis, axis.yaxis):
+                stamp_axis(direction)
+        self._is_settled = True
 
 
 def _words(axis: Axes) -> str:
