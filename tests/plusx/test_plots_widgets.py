@@ -116,7 +116,7 @@ def test_every_position_of_the_depth_explorers_controls_has_its_runs():
 
 def test_a_control_redraws_the_figure():
     box = widgets.GradientExplorer().controls()
-    picture, depth = box.children[-1], box.children[0].children[0]
+    picture, depth = box.children[-2], box.children[0].children[0]
     before = picture.value
     depth.value = 12
     assert picture.value != before

@@ -1,5 +1,6 @@
 """An axis that is stamped looks as one that is drawn."""
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -32,6 +33,7 @@ def pixels(axis):
     return np.array(axis.figure.canvas.buffer_rgba()).astype(int)
 
 
+@mpl.style.context("default")  # the house style has a grid
 def test_a_stamp_is_what_would_be_drawn():
     drawn, stamped = panel(), panel()
     stamp_axis(stamped.xaxis)
@@ -47,6 +49,7 @@ def test_a_stamp_is_what_would_be_drawn():
     assert (pixels(stamped) == before).all()
 
 
+@mpl.style.context("default")
 def test_what_has_not_changed_is_not_drawn_again(monkeypatch):
     axis = panel()
     drawn = []
