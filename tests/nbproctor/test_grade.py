@@ -323,6 +323,29 @@ def test_a_kernel_that_dies_behind_a_cell_is_said_to_have_died(
     assert results[1].message == "Its cell killed the kernel."
 
 
+def test_a_cell_whose_kernel_dies_only_when_it_runs_again_is_said_to_have_died(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel is brought back to where another had died, and dies on the way."""
+    inner, runs = StudentKernel.execute, []
+
+    def execute(kernel: StudentKernel, code: str, *limits: Any) -> Execution:
+        runs.append(code)
+        if len([run for run in runs if "def half" in run]) == 2 and "def half" in code:
+            assert kernel.sandbox is not None
+            kernel.sandbox.stop()
+        return inner(kernel, code, *limits)
+
+    def edit(made: Notebook) -> None:
+        place = made.cells.index(cell_of(made, "half")) + 1
+        made.cells.insert(place, own_cell("import os; os._exit(1)"))
+
+    monkeypatch.setattr(StudentKernel, "execute", execute)
+    results = graded(tmp_path, edit).report.results
+    assert [str(r.verdict) for r in results[:2]] == ["passed", "kernel died"]
+    assert results[1].message == "Its cell killed the kernel."
+
+
 def test_demo_cells_do_not_run_and_judge_cells_do(tmp_path: Any) -> None:
     text = TINY.replace(
         "# %% solution double",

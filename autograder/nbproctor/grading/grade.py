@@ -21,6 +21,7 @@ from nbproctor.kernels.kernel import Ended, Execution, StudentKernel
 from nbproctor.sandbox.forkserver import warm_server
 from nbproctor.sandbox.plan import Level
 from nbproctor.sandbox.process import strongest_level
+from nbproctor.sandbox.warden import Reason
 
 __all__ = ["Graded", "blank_notebook", "grade_submission", "modules_of"]
 
@@ -152,9 +153,8 @@ class _Run:
         before = [k for k in self.executions if k < n and k not in self.switched_off]
         if not before:
             return False
-        culprit, reason = max(before), self._kernel.reason
-        died = replace(self.executions[culprit], ended=Ended.DIED, reason=reason)
-        self.executions[culprit] = died
+        culprit = max(before)
+        self._note_end(culprit, Ended.DIED, self._kernel.reason)
         self._recover(n, culprit)
         return not self.given_up
 
@@ -218,10 +218,16 @@ class _Run:
         for n, item in enumerate(self.planned[:upto]):
             if not item.runs or n in self.switched_off:
                 continue
-            if self._execute(item).ended is not Ended.DONE:
+            again = self._execute(item)
+            if again.ended is not Ended.DONE:
+                self._note_end(n, again.ended, again.reason)
                 self.switched_off.add(n)
                 return False
         return True
+
+    def _note_end(self, n: int, ended: Ended, reason: Reason | None) -> None:
+        """Cell `n` came to another end than it seemed to: its exercise has to say so."""
+        self.executions[n] = replace(self.executions[n], ended=ended, reason=reason)
 
     def _explained(self, cell: Cell, result: CellResult) -> CellResult:
         """A failed test's verdict and message, with what happened to the answer itself."""
